@@ -1,0 +1,100 @@
+// The port to hardware: everything the service asks of a PKCS#11 token.
+#pragma once
+
+#include "keystate/bytes.h"
+#include "keystate/clock.h"
+#include "keystate/key_spec.h"
+#include "keystate/records.h"
+#include "keystate/result.h"
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace hallmark {
+
+// A full-length HMAC tag.
+class MacTag {
+ public:
+  MacTag() = default;
+  // `bytes` is at most kMaxMacBytes long.
+  explicit MacTag(ByteView bytes);
+
+  ByteView bytes() const { return {bytes_.data(), size_}; }
+
+ private:
+  std::array<std::byte, kMaxMacBytes> bytes_{};
+  std::size_t size_ = 0;
+};
+
+// Which token object computes, and how it is told from an impostor.
+struct MacKey {
+  CkaId cka_id{};
+  KeySpec spec = KeySpec::kHmac256;
+  KeyCheckValue check_value{};
+};
+
+// One MAC to compute. The Hsm shares ownership until it has answered, and while a token call that
+// reads the message is under way, even if the caller was answered by a time-out meanwhile.
+class MacTask {
+ public:
+  virtual ~MacTask() = default;
+
+  // Read after Admit.
+  virtual ByteView message() const = 0;
+  virtual SteadyTime deadline() const = 0;
+  // True when nobody waits for the answer any more. Must be no more than a look at a flag.
+  virtual bool abandoned() const = 0;
+
+  // Called on the thread that will call the token, after every wait and just before C_SignInit, so
+  // once more when a call is repeated: decides again if anything that the first decision rested on
+  // has changed. Failure goes to Finish.
+  virtual Result<MacKey> Admit() = 0;
+
+  // Called exactly once, on any thread; must not block.
+  virtual void Finish(Result<MacTag> tag) = 0;
+};
+
+struct GeneratedKey {
+  KeyCheckValue check_value{};
+  // CKA_LOCAL as the token reports it; recorded, not required (NSS reports false for keys it made).
+  bool local = false;
+};
+
+// A token holding HMAC keys.
+//
+// Errors: every method fails with DependencyTimeoutException when the token cannot be reached or
+//   misbehaves; MacTask::Finish gets KeyUnavailableException for the same.
+//   UnsupportedOperationException when the token lacks the mechanism.
+// Thread-safety: every method may be called from any thread.
+class Hsm {
+ public:
+  virtual ~Hsm() = default;
+
+  // The token's name in configuration and store.
+  virtual const std::string& token_id() const = 0;
+  // False while the token is known to be out; never asks the token, never blocks.
+  virtual bool available() const = 0;
+
+  // Queues the task; never blocks. Refuses at once with ThrottlingException (through Finish) what
+  // cannot be done before its deadline.
+  virtual void ComputeMac(std::shared_ptr<MacTask> task) = 0;
+
+  // Makes a key that cannot be read, exported or used for anything but MACs, reads its attributes
+  // back, and makes it durable. A key weaker than asked is destroyed and refused.
+  virtual Result<GeneratedKey> GenerateKey(const CkaId& id, KeySpec spec, SteadyTime deadline) = 0;
+
+  // Destroys the secret key with this id; success if there is none.
+  // Errors: KMSInternalException when two objects share the id: neither is touched.
+  virtual Status DestroyKey(const CkaId& id, SteadyTime deadline) = 0;
+
+  // CKA_ID of every secret key on the token, as of the last scan and what was made since.
+  virtual std::vector<Bytes> ListKeys() const = 0;
+};
+
+}  // namespace hallmark

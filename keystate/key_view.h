@@ -1,0 +1,23 @@
+// Everything a decision about one key rests on.
+#pragma once
+
+#include "keystate/records.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hallmark {
+
+// One immutable version of a key. A request loads one view and decides on it; a change publishes a
+// new view, so "has anything changed" is a comparison of two pointers.
+struct KeyView {
+  KeyRecord key;
+  std::string arn;
+  MaterialRecord material;
+  std::vector<BindingRecord> bindings;  // ready ones only
+};
+
+using KeyViewPtr = std::shared_ptr<const KeyView>;
+
+}  // namespace hallmark

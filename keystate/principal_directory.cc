@@ -1,0 +1,77 @@
+#include "keystate/principal_directory.h"
+
+#include <utility>
+
+namespace hallmark {
+namespace {
+
+template <class Map, class Key>
+std::shared_ptr<const Principal> Lookup(const Map& map, const Key& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? nullptr : found->second;
+}
+
+}  // namespace
+
+PrincipalDirectory::PrincipalDirectory() : index_(std::make_shared<const Index>()) {}
+
+std::shared_ptr<const Principal> PrincipalDirectory::FindByFingerprint(
+    const CertificateFingerprint& fingerprint) const {
+  return Lookup(index_.Load()->by_fingerprint, fingerprint);
+}
+
+std::shared_ptr<const Principal> PrincipalDirectory::FindByArn(const std::string& arn) const {
+  return Lookup(index_.Load()->by_arn, arn);
+}
+
+std::vector<std::shared_ptr<const Principal>> PrincipalDirectory::List() const {
+  const auto index = index_.Load();
+  std::vector<std::shared_ptr<const Principal>> principals;
+  principals.reserve(index->by_arn.size());
+  for (const auto& [arn, principal] : index->by_arn) principals.push_back(principal);
+  return principals;
+}
+
+void PrincipalDirectory::Erase(Index& index, const std::string& unique_id) {
+  const std::shared_ptr<const Principal> old = Lookup(index.by_id, unique_id);
+  if (old == nullptr) return;
+  for (const CertificateRecord& certificate : old->certificates) {
+    index.by_fingerprint.erase(certificate.fingerprint);
+  }
+  // A namesake may have been added since: its entry is not ours to erase.
+  const auto by_arn = index.by_arn.find(old->record.arn.text());
+  if (by_arn != index.by_arn.end() && by_arn->second == old) index.by_arn.erase(by_arn);
+  index.by_id.erase(unique_id);
+}
+
+void PrincipalDirectory::Insert(Index& index, const std::shared_ptr<const Principal>& principal) {
+  for (const CertificateRecord& certificate : principal->certificates) {
+    index.by_fingerprint[certificate.fingerprint] = principal;
+  }
+  index.by_arn[principal->record.arn.text()] = principal;
+  index.by_id[principal->record.unique_id] = principal;
+}
+
+void PrincipalDirectory::Load(const std::vector<std::shared_ptr<const Principal>>& principals) {
+  auto next = std::make_shared<Index>();
+  for (const auto& principal : principals) Insert(*next, principal);
+  MutexLock lock(writers_mu_);
+  index_.Publish(std::move(next));
+}
+
+void PrincipalDirectory::Publish(const std::shared_ptr<const Principal>& principal) {
+  MutexLock lock(writers_mu_);
+  auto next = std::make_shared<Index>(*index_.Load());
+  Erase(*next, principal->record.unique_id);
+  Insert(*next, principal);
+  index_.Publish(std::move(next));
+}
+
+void PrincipalDirectory::Withdraw(const std::string& unique_id) {
+  MutexLock lock(writers_mu_);
+  auto next = std::make_shared<Index>(*index_.Load());
+  Erase(*next, unique_id);
+  index_.Publish(std::move(next));
+}
+
+}  // namespace hallmark

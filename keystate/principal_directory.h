@@ -1,0 +1,57 @@
+// Who may call: the principals in memory.
+#pragma once
+
+#include "keystate/policy.h"
+#include "keystate/records.h"
+#include "keystate/snapshot.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hallmark {
+
+// A principal with its compiled policy. Immutable; a change makes a new one.
+struct Principal {
+  PrincipalRecord record;
+  std::shared_ptr<const IdentityPolicy> policy;  // null: none
+  std::string policy_document;                   // as it was given; empty: none
+  std::vector<CertificateRecord> certificates;
+  std::vector<AccessKeyRecord> access_keys;
+};
+
+// Thread-safety: every method may be called from any thread.
+class PrincipalDirectory {
+ public:
+  PrincipalDirectory();
+
+  // The principal to whom this certificate belongs, or null.
+  std::shared_ptr<const Principal> FindByFingerprint(
+      const CertificateFingerprint& fingerprint) const;
+  std::shared_ptr<const Principal> FindByArn(const std::string& arn) const;
+  // In the order of their ARNs.
+  std::vector<std::shared_ptr<const Principal>> List() const;
+
+  // Replaces everything; for the start, since each Publish copies the index.
+  void Load(const std::vector<std::shared_ptr<const Principal>>& principals);
+  // Adds the principal or replaces the one with its unique id.
+  void Publish(const std::shared_ptr<const Principal>& principal);
+  void Withdraw(const std::string& unique_id);
+
+ private:
+  struct Index {
+    std::map<std::string, std::shared_ptr<const Principal>> by_arn;
+    std::map<std::string, std::shared_ptr<const Principal>> by_id;
+    std::map<CertificateFingerprint, std::shared_ptr<const Principal>> by_fingerprint;
+  };
+  static void Insert(Index& index, const std::shared_ptr<const Principal>& principal);
+  static void Erase(Index& index, const std::string& unique_id);
+
+  // Held by writers while they make the next version from the current one; readers never wait for
+  // it.
+  Mutex writers_mu_;
+  Snapshot<Index> index_;
+};
+
+}  // namespace hallmark

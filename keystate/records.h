@@ -1,0 +1,142 @@
+// What is stored. Plain structs; each carries the store revision at which it was last written,
+// 0 while it has not been.
+#pragma once
+
+#include "keystate/clock.h"
+#include "keystate/ids.h"
+#include "keystate/key_spec.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace hallmark {
+
+using Revision = std::uint64_t;
+
+// CKA_ID of a token object: 16 random bytes, not the key's UUID.
+using CkaId = std::array<std::byte, 16>;
+// SHA-256 of the tag of one fixed, documented string under the key. The tag itself is never kept:
+// it would be a valid MAC.
+using KeyCheckValue = std::array<std::byte, 32>;
+// SHA-256 of the DER certificate.
+using CertificateFingerprint = std::array<std::byte, 32>;
+
+// What administrators set. Trouble with a token never changes it.
+enum class KeyState { kEnabled, kDisabled, kPendingDeletion, kPendingImport };
+
+// What a key may be used for; HMAC keys have one usage.
+enum class KeyUsage { kGenerateVerifyMac };
+
+enum class Origin { kAwsKms, kExternal };
+
+struct KeyRecord {
+  KeyId id;
+  AccountId account;
+  KeySpec spec;
+  KeyUsage usage = KeyUsage::kGenerateVerifyMac;
+  Origin origin = Origin::kAwsKms;
+  KeyState state = KeyState::kEnabled;
+  std::string description{};
+  WallTime created{};
+  std::optional<WallTime> deletion_date{};
+  std::string policy_hash{};
+  std::uint32_t current_material = 1;
+  Revision revision = 0;
+};
+
+struct MaterialRecord {
+  KeyId key_id;
+  std::uint32_t number = 1;
+  // Absent until the material exists.
+  std::optional<KeyCheckValue> check_value{};
+  Origin origin = Origin::kAwsKms;
+  std::optional<WallTime> valid_to{};
+  Revision revision = 0;
+};
+
+enum class BindingState { kCreating, kReady };
+
+// A key's material on one token.
+struct BindingRecord {
+  KeyId key_id;
+  std::uint32_t material_number = 1;
+  std::string token_id;
+  CkaId cka_id{};
+  // We made the object, so we may destroy it.
+  bool owned = true;
+  // CKA_LOCAL as the token reported it: made there, not brought there.
+  bool local = false;
+  BindingState state = BindingState::kCreating;
+  // The daemon instance that set out to create it; tells whether a `creating` binding is abandoned.
+  std::string creator_instance{};
+  WallTime verified_at{};
+  Revision revision = 0;
+};
+
+struct AliasRecord {
+  AccountId account;
+  std::string name;  // "alias/" included
+  KeyId target;
+  WallTime created{};
+  WallTime updated{};
+  Revision revision = 0;
+};
+
+struct PolicyRecord {
+  std::string hash;  // SHA-256 of the document, lower-case hex
+  std::string document;
+  Revision revision = 0;
+};
+
+struct PrincipalRecord {
+  // Made anew whenever a principal is added: grants and policies bind to it, not to the ARN.
+  std::string unique_id;
+  PrincipalArn arn;
+  // Hash of the identity policy; empty: none.
+  std::string policy_hash{};
+  WallTime created{};
+  Revision revision = 0;
+};
+
+struct CertificateRecord {
+  CertificateFingerprint fingerprint{};
+  std::string principal_id;
+  WallTime added{};
+  Revision revision = 0;
+};
+
+// The secret access key is not stored: it is derived from the token's anchor and the access key id.
+struct AccessKeyRecord {
+  std::string access_key_id;
+  std::string principal_id;
+  Revision revision = 0;
+};
+
+struct TokenRecord {
+  std::string token_id;
+  std::string label{};
+  std::string serial{};
+  std::string manufacturer{};
+  CkaId anchor_cka_id{};
+  KeyCheckValue anchor_check_value{};
+  Revision revision = 0;
+};
+
+// The first answer to a CreateKey that carried a client token.
+struct ClientTokenRecord {
+  std::string principal_id;
+  std::string client_token;
+  std::string request_hash;  // SHA-256 of the request, lower-case hex
+  KeyId key_id;
+  Revision revision = 0;
+};
+
+using Record = std::variant<KeyRecord, MaterialRecord, BindingRecord, AliasRecord, PolicyRecord,
+                            PrincipalRecord, CertificateRecord, AccessKeyRecord, TokenRecord,
+                            ClientTokenRecord>;
+
+}  // namespace hallmark

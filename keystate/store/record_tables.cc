@@ -1,0 +1,258 @@
+#include "keystate/store/record_tables.h"
+
+#include <cstdlib>
+#include <tuple>
+#include <utility>
+
+namespace hallmark::store {
+namespace {
+
+constexpr std::array<Spelling<KeySpec>, 4> kKeySpecs{{
+    {KeySpec::kHmac224, "HMAC_224"},
+    {KeySpec::kHmac256, "HMAC_256"},
+    {KeySpec::kHmac384, "HMAC_384"},
+    {KeySpec::kHmac512, "HMAC_512"},
+}};
+constexpr std::array<Spelling<KeyUsage>, 1> kKeyUsages{{
+    {KeyUsage::kGenerateVerifyMac, "GENERATE_VERIFY_MAC"},
+}};
+constexpr std::array<Spelling<KeyState>, 4> kKeyStates{{
+    {KeyState::kEnabled, "Enabled"},
+    {KeyState::kDisabled, "Disabled"},
+    {KeyState::kPendingDeletion, "PendingDeletion"},
+    {KeyState::kPendingImport, "PendingImport"},
+}};
+constexpr std::array<Spelling<Origin>, 2> kOrigins{{
+    {Origin::kAwsKms, "AWS_KMS"},
+    {Origin::kExternal, "EXTERNAL"},
+}};
+constexpr std::array<Spelling<BindingState>, 2> kBindingStates{{
+    {BindingState::kCreating, "creating"},
+    {BindingState::kReady, "ready"},
+}};
+
+// INVARIANT: every enumerator has a row; the round-trip tests go over all of them.
+template <class E, std::size_t N>
+std::string_view Spell(const std::array<Spelling<E>, N>& spellings, E value) {
+  for (const Spelling<E>& row : spellings) {
+    if (row.value == value) return row.text;
+  }
+  std::abort();
+}
+
+}  // namespace
+
+void Table<KeyRecord>::BindKey(Statement& statement, const KeyRecord& record) {
+  statement.Bind(record.id.ToString());
+}
+
+void Table<KeyRecord>::BindRest(Statement& statement, const KeyRecord& record) {
+  statement.Bind(record.account.text());
+  statement.Bind(Spell(kKeySpecs, record.spec));
+  statement.Bind(Spell(kKeyUsages, record.usage));
+  statement.Bind(Spell(kOrigins, record.origin));
+  statement.Bind(Spell(kKeyStates, record.state));
+  statement.Bind(record.description);
+  statement.Bind(record.created);
+  statement.Bind(record.deletion_date);
+  statement.Bind(record.policy_hash);
+  statement.Bind(std::int64_t{record.current_material});
+}
+
+Result<KeyRecord> Table<KeyRecord>::Read(Row& row, const Site&) {
+  HALLMARK_ASSIGN_OR_RETURN(const KeyId id, row.ReadKeyId());
+  HALLMARK_ASSIGN_OR_RETURN(const AccountId account, row.ReadAccount());
+  KeyRecord record{.id = id, .account = account, .spec = row.Enum(kKeySpecs)};
+  record.usage = row.Enum(kKeyUsages);
+  record.origin = row.Enum(kOrigins);
+  record.state = row.Enum(kKeyStates);
+  record.description = row.Text();
+  record.created = row.Time();
+  record.deletion_date = row.OptionalTime();
+  record.policy_hash = row.Text();
+  record.current_material = row.Number();
+  return record;
+}
+
+void Table<MaterialRecord>::BindKey(Statement& statement, const MaterialRecord& record) {
+  statement.Bind(record.key_id.ToString());
+  statement.Bind(std::int64_t{record.number});
+}
+
+void Table<MaterialRecord>::BindRest(Statement& statement, const MaterialRecord& record) {
+  statement.Bind(record.check_value);
+  statement.Bind(Spell(kOrigins, record.origin));
+  statement.Bind(record.valid_to);
+}
+
+Result<MaterialRecord> Table<MaterialRecord>::Read(Row& row, const Site&) {
+  HALLMARK_ASSIGN_OR_RETURN(const KeyId key_id, row.ReadKeyId());
+  MaterialRecord record{.key_id = key_id};
+  record.number = row.Number();
+  record.check_value = row.OptionalBlob<std::tuple_size_v<KeyCheckValue>>();
+  record.origin = row.Enum(kOrigins);
+  record.valid_to = row.OptionalTime();
+  return record;
+}
+
+void Table<BindingRecord>::BindKey(Statement& statement, const BindingRecord& record) {
+  statement.Bind(record.key_id.ToString());
+  statement.Bind(std::int64_t{record.material_number});
+  statement.Bind(record.token_id);
+}
+
+void Table<BindingRecord>::BindRest(Statement& statement, const BindingRecord& record) {
+  statement.Bind(ByteView(record.cka_id));
+  statement.Bind(std::int64_t{record.owned ? 1 : 0});
+  statement.Bind(std::int64_t{record.local ? 1 : 0});
+  statement.Bind(Spell(kBindingStates, record.state));
+  statement.Bind(record.creator_instance);
+  statement.Bind(record.verified_at);
+}
+
+Result<BindingRecord> Table<BindingRecord>::Read(Row& row, const Site&) {
+  HALLMARK_ASSIGN_OR_RETURN(const KeyId key_id, row.ReadKeyId());
+  const std::uint32_t material_number = row.Number();
+  BindingRecord record{
+      .key_id = key_id, .material_number = material_number, .token_id = row.Text()};
+  record.cka_id = row.Blob<std::tuple_size_v<CkaId>>();
+  record.owned = row.Flag();
+  record.local = row.Flag();
+  record.state = row.Enum(kBindingStates);
+  record.creator_instance = row.Text();
+  record.verified_at = row.Time();
+  return record;
+}
+
+void Table<AliasRecord>::BindKey(Statement& statement, const AliasRecord& record) {
+  statement.Bind(record.account.text());
+  statement.Bind(record.name);
+}
+
+void Table<AliasRecord>::BindRest(Statement& statement, const AliasRecord& record) {
+  statement.Bind(record.target.ToString());
+  statement.Bind(record.created);
+  statement.Bind(record.updated);
+}
+
+Result<AliasRecord> Table<AliasRecord>::Read(Row& row, const Site&) {
+  HALLMARK_ASSIGN_OR_RETURN(const AccountId account, row.ReadAccount());
+  std::string name = row.Text();
+  HALLMARK_ASSIGN_OR_RETURN(const KeyId target, row.ReadKeyId());
+  AliasRecord record{.account = account, .name = std::move(name), .target = target};
+  record.created = row.Time();
+  record.updated = row.Time();
+  return record;
+}
+
+void Table<PolicyRecord>::BindKey(Statement& statement, const PolicyRecord& record) {
+  statement.Bind(record.hash);
+}
+
+void Table<PolicyRecord>::BindRest(Statement& statement, const PolicyRecord& record) {
+  statement.Bind(record.document);
+}
+
+Result<PolicyRecord> Table<PolicyRecord>::Read(Row& row, const Site&) {
+  PolicyRecord record;
+  record.hash = row.Text();
+  record.document = row.Text();
+  return record;
+}
+
+void Table<PrincipalRecord>::BindKey(Statement& statement, const PrincipalRecord& record) {
+  statement.Bind(record.unique_id);
+}
+
+void Table<PrincipalRecord>::BindRest(Statement& statement, const PrincipalRecord& record) {
+  statement.Bind(record.arn.text());
+  statement.Bind(record.policy_hash);
+  statement.Bind(record.created);
+}
+
+Result<PrincipalRecord> Table<PrincipalRecord>::Read(Row& row, const Site& site) {
+  std::string unique_id = row.Text();
+  HALLMARK_ASSIGN_OR_RETURN(PrincipalArn arn, row.ReadPrincipalArn(site));
+  PrincipalRecord record{.unique_id = std::move(unique_id), .arn = std::move(arn)};
+  record.policy_hash = row.Text();
+  record.created = row.Time();
+  return record;
+}
+
+void Table<CertificateRecord>::BindKey(Statement& statement, const CertificateRecord& record) {
+  statement.Bind(ByteView(record.fingerprint));
+}
+
+void Table<CertificateRecord>::BindRest(Statement& statement, const CertificateRecord& record) {
+  statement.Bind(record.principal_id);
+  statement.Bind(record.added);
+}
+
+Result<CertificateRecord> Table<CertificateRecord>::Read(Row& row, const Site&) {
+  CertificateRecord record;
+  record.fingerprint = row.Blob<std::tuple_size_v<CertificateFingerprint>>();
+  record.principal_id = row.Text();
+  record.added = row.Time();
+  return record;
+}
+
+void Table<AccessKeyRecord>::BindKey(Statement& statement, const AccessKeyRecord& record) {
+  statement.Bind(record.access_key_id);
+}
+
+void Table<AccessKeyRecord>::BindRest(Statement& statement, const AccessKeyRecord& record) {
+  statement.Bind(record.principal_id);
+}
+
+Result<AccessKeyRecord> Table<AccessKeyRecord>::Read(Row& row, const Site&) {
+  AccessKeyRecord record;
+  record.access_key_id = row.Text();
+  record.principal_id = row.Text();
+  return record;
+}
+
+void Table<TokenRecord>::BindKey(Statement& statement, const TokenRecord& record) {
+  statement.Bind(record.token_id);
+}
+
+void Table<TokenRecord>::BindRest(Statement& statement, const TokenRecord& record) {
+  statement.Bind(record.label);
+  statement.Bind(record.serial);
+  statement.Bind(record.manufacturer);
+  statement.Bind(ByteView(record.anchor_cka_id));
+  statement.Bind(ByteView(record.anchor_check_value));
+}
+
+Result<TokenRecord> Table<TokenRecord>::Read(Row& row, const Site&) {
+  TokenRecord record;
+  record.token_id = row.Text();
+  record.label = row.Text();
+  record.serial = row.Text();
+  record.manufacturer = row.Text();
+  record.anchor_cka_id = row.Blob<std::tuple_size_v<CkaId>>();
+  record.anchor_check_value = row.Blob<std::tuple_size_v<KeyCheckValue>>();
+  return record;
+}
+
+void Table<ClientTokenRecord>::BindKey(Statement& statement, const ClientTokenRecord& record) {
+  statement.Bind(record.principal_id);
+  statement.Bind(record.client_token);
+}
+
+void Table<ClientTokenRecord>::BindRest(Statement& statement, const ClientTokenRecord& record) {
+  statement.Bind(record.request_hash);
+  statement.Bind(record.key_id.ToString());
+}
+
+Result<ClientTokenRecord> Table<ClientTokenRecord>::Read(Row& row, const Site&) {
+  std::string principal_id = row.Text();
+  std::string client_token = row.Text();
+  std::string request_hash = row.Text();
+  HALLMARK_ASSIGN_OR_RETURN(const KeyId key_id, row.ReadKeyId());
+  return ClientTokenRecord{.principal_id = std::move(principal_id),
+                           .client_token = std::move(client_token),
+                           .request_hash = std::move(request_hash),
+                           .key_id = key_id};
+}
+
+}  // namespace hallmark::store

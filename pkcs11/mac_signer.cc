@@ -1,0 +1,174 @@
+#include "pkcs11/mac_signer.h"
+
+#include "pkcs11/check_value.h"
+
+#include <exception>
+#include <utility>
+#include <vector>
+
+namespace hallmark::pkcs11 {
+namespace {
+
+constexpr const char* kTwice = "exists more than once: remove the wrong one";
+
+}  // namespace
+
+CkStatus MacSigner::EnsureLease(SteadyTime deadline) {
+  if (lease_ && lease_->unwelcome()) lease_.reset();
+  if (lease_) return {};
+  HALLMARK_ASSIGN_OR_RETURN(Lease lease, connection_->pool().Acquire(deadline));
+  lease_.emplace(std::move(lease));
+  return {};
+}
+
+void MacSigner::DropLease() {
+  if (lease_) lease_->Spoil();
+  lease_.reset();
+}
+
+Error MacSigner::Alarm(const CkaId& id, std::uint64_t generation, const std::string& reason) {
+  const std::string text = "the key with CKA_ID " + ToHex(id) + " " + reason;
+  if (connection_->handles().ClaimAlarm(id, generation)) {
+    connection_->Notify(Severity::kAlarm, "token " + connection_->token_id() + ": " + text);
+  }
+  return MacError(text, connection_->token_id());
+}
+
+Result<MacTag> MacSigner::Compute(const MacTask& task, SteadyTime deadline,
+                                  const Admission& admit) {
+  if (!connection_->available()) {
+    return Unexpected(MacError("the token is out of service", connection_->token_id()));
+  }
+  try {
+    return Climb(task, deadline, admit);
+  } catch (const std::exception& thrown) {
+    DropLease();  // nobody knows what was under way in the session
+    return Fail(Exception::kKMSInternalException, "The request could not be processed.",
+                thrown.what());
+  }
+}
+
+CkResult<Result<MacTag>> MacSigner::Attempt(const MacTask& task, const Admission& admit,
+                                            std::optional<MacKey>* last_admitted) {
+  const std::string& token_id = connection_->token_id();
+  const auto refuse = [](Error error) { return Result<MacTag>(Unexpected(std::move(error))); };
+  for (;;) {
+    // The one place where a task is admitted. Whatever makes the task wait from here on leads back
+    // to here, so nothing but C_SignInit follows on the last admission.
+    const Result<MacKey> admitted = admit();
+    if (!admitted.has_value()) return refuse(admitted.error());
+    const MacKey& key = *admitted;
+    *last_admitted = key;
+
+    if (key.cka_id == connection_->anchor_id()) {
+      return refuse(MacError("the anchor key serves no callers", token_id));
+    }
+    const Result<CK_MECHANISM_TYPE> mechanism = connection_->mechanisms().For(key.spec, token_id);
+    if (!mechanism.has_value()) return refuse(mechanism.error());
+    const auto found = connection_->handles().Find(key.cka_id);
+    if (!found) {
+      return refuse(MacError("no key with CKA_ID " + ToHex(key.cka_id) + " on it", token_id));
+    }
+    const KeyEntry& entry = found->entry;
+    if (entry.ambiguous) return refuse(Alarm(key.cka_id, found->generation, kTwice));
+    if (entry.unusable) {
+      return refuse(MacError("the key with CKA_ID " + ToHex(key.cka_id) + " is there but unusable",
+                             token_id));
+    }
+    if (!entry.check_value || entry.spec != key.spec) {
+      HALLMARK_ASSIGN_OR_RETURN(const Result<KeyCheckValue> proven, Prove(key, *mechanism, *found));
+      if (!proven.has_value()) return refuse(proven.error());
+      continue;  // that was a wait: much may have been revoked
+    }
+    if (!EqualInConstantTime(*entry.check_value, key.check_value)) {
+      return refuse(
+          Alarm(key.cka_id, found->generation,
+                "is not the key that was made under it (key check value differs): it was swapped"));
+    }
+    HALLMARK_ASSIGN_OR_RETURN(
+        const MacTag tag,
+        lease_->session().Sign(*mechanism, entry.handle, task.message(), Row(key.spec).mac_bytes));
+    return Result<MacTag>(tag);
+  }
+}
+
+CkResult<Result<KeyCheckValue>> MacSigner::Prove(const MacKey& key, CK_MECHANISM_TYPE mechanism,
+                                                 const KeyHandles::Found& found) {
+  CK_OBJECT_HANDLE handle = found.entry.handle;
+  if (handle == CK_INVALID_HANDLE) {
+    HALLMARK_ASSIGN_OR_RETURN(const Result<CK_OBJECT_HANDLE> located,
+                              Locate(key.cka_id, found.generation));
+    if (!located.has_value()) return Result<KeyCheckValue>(Unexpected(located.error()));
+    handle = *located;
+  }
+  HALLMARK_ASSIGN_OR_RETURN(const KeyCheckValue value,
+                            ComputeCheckValue(lease_->session(), mechanism, handle, key.spec));
+  connection_->handles().SetProven(key.cka_id, found.generation, handle, key.spec, value);
+  return Result<KeyCheckValue>(value);
+}
+
+CkResult<Result<CK_OBJECT_HANDLE>> MacSigner::Locate(const CkaId& id, std::uint64_t generation) {
+  using Located = Result<CK_OBJECT_HANDLE>;
+  AttributeTemplate search;
+  FillSearchTemplate(id, &search);
+  HALLMARK_ASSIGN_OR_RETURN(const std::vector<CK_OBJECT_HANDLE> handles,
+                            lease_->session().Find(search));
+  if (handles.size() > 1) return Located(Unexpected(Alarm(id, generation, kTwice)));
+  if (handles.empty()) {
+    return Located(Unexpected(
+        MacError("no key with CKA_ID " + ToHex(id) + " on it", connection_->token_id())));
+  }
+  return Located(handles.front());
+}
+
+Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const Admission& admit) {
+  const std::string& token_id = connection_->token_id();
+  bool took_another_session = false;
+  bool renewed = false;
+  std::optional<MacKey> key;
+  for (;;) {
+    const std::uint64_t generation = connection_->handles().generation();
+    CkStatus leased = EnsureLease(deadline);
+    CkResult<Result<MacTag>> attempt =
+        leased.has_value() ? Attempt(task, admit, &key) : Unexpected(leased.error());
+    if (attempt.has_value()) return *std::move(attempt);
+
+    // HMAC is idempotent, so repeating is safe.
+    const CkFault fault = attempt.error();
+    Result<void, OpenError> renewal;
+    switch (Classify(fault.rv)) {
+      case CkClass::kSession:
+        DropLease();
+        if (std::exchange(took_another_session, true)) return Unexpected(MacError(fault, token_id));
+        renewal = connection_->RenewIfLoginLost(generation, deadline);
+        break;
+      case CkClass::kLogin:
+      case CkClass::kHandle:
+        DropLease();
+        if (std::exchange(renewed, true)) {
+          if (key) connection_->handles().SetUnusable(key->cka_id, generation);
+          return Unexpected(MacError(fault, token_id));
+        }
+        renewal = connection_->Renew(generation, deadline);
+        break;
+      case CkClass::kPin:
+      case CkClass::kDevice:
+        DropLease();
+        connection_->ReportOut(ToString(fault), generation);
+        return Unexpected(MacError(fault, token_id));
+      case CkClass::kData:
+        if (fault.rv == CKR_SIGNATURE_LEN_RANGE && key) {
+          DropLease();
+          return Unexpected(Alarm(key->cka_id, generation, "gave a MAC of a wrong length"));
+        }
+        return Unexpected(MacError(fault, token_id));
+      case CkClass::kOk:
+      case CkClass::kUnsupported:
+      case CkClass::kBusy:
+        return Unexpected(MacError(fault, token_id));
+    }
+    if (!renewal.has_value()) return Unexpected(MacError(renewal.error().message, token_id));
+  }
+}
+
+}  // namespace hallmark::pkcs11

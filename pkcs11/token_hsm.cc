@@ -1,0 +1,108 @@
+#include "pkcs11/token_hsm.h"
+
+#include "pkcs11/anchor_sealer.h"
+#include "pkcs11/connection.h"
+#include "pkcs11/key_control.h"
+#include "pkcs11/mac_queue.h"
+#include "pkcs11/mac_signer.h"
+#include "pkcs11/token_key.h"
+
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+namespace hallmark::pkcs11 {
+namespace {
+
+constexpr std::string_view kAnchorLabel = "hallmark anchor";
+// How long the destructor waits for a probe, and for keys being made or destroyed.
+constexpr std::chrono::seconds kStopWait{2};
+
+class TokenHsm final : public Hsm {
+ public:
+  explicit TokenHsm(const std::shared_ptr<Connection>& connection)
+      : connection_(connection),
+        control_(connection),
+        queue_({connection->token_id(), connection->workers(), connection->options().max_queued},
+               [&connection] { return std::make_unique<MacSigner>(connection); }),
+        probe_([connection] { connection->RunProbe(); }) {}
+
+  ~TokenHsm() override {
+    connection_->StopProbe();
+    const SteadyTime give_up = std::chrono::steady_clock::now() + kStopWait;
+    static_cast<void>(probe_.JoinUntil(give_up));
+    control_.WaitUntilIdle(give_up);
+    connection_->Silence();
+  }
+
+  const std::string& token_id() const override { return connection_->token_id(); }
+  bool available() const override { return connection_->available() && !queue_.stuck(); }
+
+  void ComputeMac(std::shared_ptr<MacTask> task) override {
+    if (!connection_->available()) {
+      task->Finish(Unexpected(MacError("the token is out of service", token_id())));
+      return;
+    }
+    queue_.Submit(std::move(task));
+  }
+
+  Result<GeneratedKey> GenerateKey(const CkaId& id, KeySpec spec, SteadyTime deadline) override {
+    return control_.Generate(id, spec, deadline);
+  }
+  Status DestroyKey(const CkaId& id, SteadyTime deadline) override {
+    return control_.Destroy(id, deadline);
+  }
+  std::vector<Bytes> ListKeys() const override {
+    return connection_->handles().List(connection_->anchor_id());
+  }
+
+ private:
+  std::shared_ptr<Connection> connection_;
+  KeyControl control_;
+  MacQueue queue_;
+  TokenThread probe_;
+};
+
+}  // namespace
+
+Result<OpenToken, OpenError> Open(const TokenOptions& options, const TokenRecord& anchor,
+                                  RandomSource& random, EventSink events) {
+  HALLMARK_ASSIGN_OR_RETURN(const std::shared_ptr<Connection> connection,
+                            Connection::Open(options, anchor, random, std::move(events)));
+  HALLMARK_ASSIGN_OR_RETURN(SecretBytes sealing_key, connection->DeriveSecret(kSealingKeyText));
+  return OpenToken{std::make_unique<TokenHsm>(connection),
+                   MakeAnchorSealer(std::move(sealing_key))};
+}
+
+Result<TokenRecord, OpenError> InitToken(const TokenOptions& options, RandomSource& random) {
+  const auto failed = [&options](const std::string& reason) {
+    return Unexpected(OpenError{OpenFailure::kTokenError, "no anchor key could be made on " +
+                                                              options.uri + " (" + reason +
+                                                              "): check what the token can do"});
+  };
+  HALLMARK_ASSIGN_OR_RETURN(const TokenAccess access, TokenAccess::Prepare(options, random));
+  HALLMARK_ASSIGN_OR_RETURN(EnteredToken entered, access.Enter(std::nullopt));
+  const Mechanisms mechanisms = Mechanisms::Ask(access.module()->functions(), entered.token.slot);
+  const Result<CK_MECHANISM_TYPE> mechanism = mechanisms.For(KeySpec::kHmac256, options.token_id);
+  if (!mechanism.has_value()) return failed(mechanism.error().message);
+
+  TokenRecord record;
+  record.token_id = options.token_id;
+  const CK_TOKEN_INFO& info = entered.token.info;
+  record.label = Unpadded(info.label, sizeof info.label);
+  record.serial = Unpadded(info.serialNumber, sizeof info.serialNumber);
+  record.manufacturer = Unpadded(info.manufacturerID, sizeof info.manufacturerID);
+  random.Fill(record.anchor_cka_id);
+  const Result<MadeKey, KeyRefusal> anchor =
+      MakeKey(entered.session, *mechanism,
+              {record.anchor_cka_id, kAnchorLabel, KeySpec::kHmac256, options.key_copies});
+  if (!anchor.has_value()) return failed(anchor.error().reason);
+  record.anchor_check_value = anchor->key.check_value;
+  if (const Result<void, std::string> synced = SyncFileSystem(options.sync_path);
+      !synced.has_value()) {
+    return failed(synced.error());
+  }
+  return record;
+}
+
+}  // namespace hallmark::pkcs11

@@ -1,0 +1,186 @@
+#include "service/app/admin_ops.h"
+
+#include "service/app/sha256.h"
+#include "service/app/validation.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace hallmark::app {
+namespace {
+
+// Base 32 without look-alikes; ids made of it can be told from AWS's by their prefix.
+std::string RandomId(RandomSource& random, std::string_view prefix) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  std::array<std::byte, 16> bytes{};
+  random.Fill(bytes);
+  std::string id(prefix);
+  for (const std::byte b : bytes)
+    id += kAlphabet[std::to_integer<std::size_t>(b) % kAlphabet.size()];
+  return id;
+}
+
+std::string SecretAccessKey(const Sealer& sealer, const std::string& access_key_id) {
+  const SecretBytes secret = sealer.DeriveSecret("secret access key " + access_key_id);
+  return ToHex(secret.RevealForHsm());
+}
+
+void Fill(const Principal& principal, v1::Principal* out) {
+  out->set_arn(principal.record.arn.text());
+  out->set_unique_id(principal.record.unique_id);
+  *out->mutable_creation_date() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
+      principal.record.created.time_since_epoch().count());
+  for (const CertificateRecord& certificate : principal.certificates) {
+    out->add_certificate_fingerprints(ToHex(certificate.fingerprint));
+  }
+  for (const AccessKeyRecord& key : principal.access_keys) {
+    out->add_access_key_ids(key.access_key_id);
+  }
+  if (!principal.policy_document.empty()) out->set_policy(principal.policy_document);
+}
+
+Result<std::shared_ptr<const Principal>> Find(const PrincipalAdmin& admin, const std::string& arn) {
+  auto principal = admin.principals.FindByArn(arn);
+  if (principal == nullptr) {
+    return Fail(Exception::kNotFoundException, "Principal '" + arn + "' does not exist");
+  }
+  return principal;
+}
+
+Unexpected<Error> Exists(const std::string& what) {
+  return Fail(Exception::kAlreadyExistsException, what + " belongs to a principal already");
+}
+
+}  // namespace
+
+Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& request,
+                    v1::AddPrincipalResponse* response) {
+  HALLMARK_RETURN_IF_ERROR(Validate(request));
+  HALLMARK_ASSIGN_OR_RETURN(PrincipalArn arn, PrincipalArn::Parse(request.arn(), admin.site));
+  auto principal = std::make_shared<Principal>(
+      Principal{PrincipalRecord{.unique_id = RandomId(admin.random, "HMID"), .arn = std::move(arn)},
+                nullptr,
+                request.policy(),
+                {},
+                {}});
+  principal->record.created = admin.clock.Now();
+
+  std::vector<StoreWrite> writes;
+  if (request.has_policy()) {
+    HALLMARK_ASSIGN_OR_RETURN(IdentityPolicy policy, IdentityPolicy::Parse(request.policy()));
+    principal->policy = std::make_shared<const IdentityPolicy>(std::move(policy));
+    principal->record.policy_hash = Sha256Hex(request.policy());
+    writes.push_back(Put(PolicyRecord{principal->record.policy_hash, request.policy()}));
+  }
+
+  CertificateRecord certificate{.principal_id = principal->record.unique_id,
+                                .added = principal->record.created};
+  const std::optional<Bytes> fingerprint = FromHex(request.certificate_fingerprint());
+  std::copy(fingerprint->begin(), fingerprint->end(), certificate.fingerprint.begin());
+
+  AccessKeyRecord access_key{RandomId(admin.random, "HMAK"), principal->record.unique_id};
+
+  if (admin.principals.FindByArn(request.arn()) != nullptr) {
+    return Exists("The ARN " + request.arn());
+  }
+  if (admin.principals.FindByFingerprint(certificate.fingerprint) != nullptr) {
+    return Exists("The certificate " + request.certificate_fingerprint());
+  }
+  writes.push_back(Put(principal->record));
+  writes.push_back(Put(certificate));
+  writes.push_back(Put(access_key));
+  const Result<Revision> revision = admin.store.Commit(writes);
+  if (!revision) {
+    // Somebody was faster with this ARN or certificate.
+    if (revision.error().exception == Exception::kConflictException) {
+      return Exists("The ARN " + request.arn() + " or its certificate");
+    }
+    return Unexpected(revision.error());
+  }
+  principal->record.revision = certificate.revision = access_key.revision = *revision;
+  principal->certificates.push_back(certificate);
+  principal->access_keys.push_back(access_key);
+  admin.principals.Publish(principal);
+
+  Fill(*principal, response->mutable_principal());
+  response->set_access_key_id(access_key.access_key_id);
+  response->set_secret_access_key(SecretAccessKey(admin.sealer, access_key.access_key_id));
+  return {};
+}
+
+Status ListPrincipals(PrincipalAdmin& admin, const v1::ListPrincipalsRequest& request,
+                      v1::ListPrincipalsResponse* response) {
+  HALLMARK_RETURN_IF_ERROR(Validate(request));
+  for (const auto& principal : admin.principals.List())
+    Fill(*principal, response->add_principals());
+  return {};
+}
+
+Status GetPrincipal(PrincipalAdmin& admin, const v1::GetPrincipalRequest& request,
+                    v1::GetPrincipalResponse* response) {
+  HALLMARK_RETURN_IF_ERROR(Validate(request));
+  HALLMARK_ASSIGN_OR_RETURN(const auto principal, Find(admin, request.arn()));
+  Fill(*principal, response->mutable_principal());
+  return {};
+}
+
+Status RemovePrincipal(PrincipalAdmin& admin, const v1::RemovePrincipalRequest& request,
+                       v1::RemovePrincipalResponse* /*response*/) {
+  HALLMARK_RETURN_IF_ERROR(Validate(request));
+  HALLMARK_ASSIGN_OR_RETURN(const auto principal, Find(admin, request.arn()));
+  std::vector<StoreWrite> writes{Remove(principal->record)};
+  for (const CertificateRecord& certificate : principal->certificates) {
+    writes.push_back(Remove(certificate));
+  }
+  for (const AccessKeyRecord& key : principal->access_keys) writes.push_back(Remove(key));
+  HALLMARK_RETURN_IF_ERROR(admin.store.Commit(writes));
+  admin.principals.Withdraw(principal->record.unique_id);
+  return {};
+}
+
+Status LoadPrincipals(const StoreImage& image, PrincipalDirectory& principals) {
+  std::map<std::string, const PolicyRecord*> policies;
+  for (const PolicyRecord& policy : image.policies) policies[policy.hash] = &policy;
+
+  std::map<std::string, std::shared_ptr<Principal>> by_id;
+  for (const PrincipalRecord& record : image.principals) {
+    auto principal = std::make_shared<Principal>(Principal{record, nullptr, {}, {}, {}});
+    if (!record.policy_hash.empty()) {
+      const auto document = policies.find(record.policy_hash);
+      if (document == policies.end()) {
+        return Fail(Exception::kKMSInternalException,
+                    "The store lacks the policy of principal " + record.arn.text());
+      }
+      Result<IdentityPolicy> policy = IdentityPolicy::Parse(document->second->document);
+      if (!policy) {
+        return Fail(Exception::kKMSInternalException,
+                    "The stored policy of principal " + record.arn.text() +
+                        " does not compile: " + policy.error().message);
+      }
+      principal->policy = std::make_shared<const IdentityPolicy>(*std::move(policy));
+      principal->policy_document = document->second->document;
+    }
+    by_id[record.unique_id] = std::move(principal);
+  }
+  for (const CertificateRecord& certificate : image.certificates) {
+    const auto owner = by_id.find(certificate.principal_id);
+    if (owner != by_id.end()) owner->second->certificates.push_back(certificate);
+  }
+  for (const AccessKeyRecord& key : image.access_keys) {
+    const auto owner = by_id.find(key.principal_id);
+    if (owner != by_id.end()) owner->second->access_keys.push_back(key);
+  }
+  std::vector<std::shared_ptr<const Principal>> all;
+  all.reserve(by_id.size());
+  for (auto& [id, principal] : by_id) all.push_back(std::move(principal));
+  principals.Load(all);
+  return {};
+}
+
+}  // namespace hallmark::app

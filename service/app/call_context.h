@@ -1,0 +1,41 @@
+// One call, as every step of the pipeline sees it.
+#pragma once
+
+#include "keystate/clock.h"
+#include "keystate/operation.h"
+#include "keystate/principal_directory.h"
+#include "keystate/result.h"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace hallmark::app {
+
+// Made by a front when a request arrives; shared by everything that works on the call.
+struct CallContext {
+  std::string request_id;  // UUID
+  Operation operation;
+  std::shared_ptr<const Principal> caller;
+  // By which certificate the caller was recognised; looked up again whenever the call has waited.
+  CertificateFingerprint fingerprint{};
+  WallTime credential_expiry{};
+  // The client's deadline or the server's maximum, whichever is first.
+  SteadyTime deadline{};
+  SteadyTime started{};
+  std::string peer;  // "127.0.0.1:41234"
+  // Set by the front when the client went away.
+  std::atomic<bool> cancelled{false};
+
+  // For the log; written by the pipeline as it learns it. Complete before `Done` runs.
+  std::string key_arn;
+};
+
+using CallPtr = std::shared_ptr<CallContext>;
+
+// Answers the call: success means that the response message is filled in. Called exactly once, on
+// any thread; must not block.
+using Done = std::function<void(Status)>;
+
+}  // namespace hallmark::app

@@ -1,0 +1,42 @@
+// What operations work on.
+#pragma once
+
+#include "keystate/client_tokens.h"
+#include "keystate/clock.h"
+#include "keystate/hsm.h"
+#include "keystate/ids.h"
+#include "keystate/key_directory.h"
+#include "keystate/key_store.h"
+#include "keystate/principal_directory.h"
+#include "keystate/random.h"
+#include "keystate/sealer.h"
+#include "service/app/call_context.h"
+#include "service/app/worker_pool.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace hallmark::app {
+
+// The parts behind every operation. All of them outlive the engine; server.cc puts them together.
+struct Engine {
+  Site site;
+  std::string store_id;
+  // Names this run of the daemon in `creating` bindings.
+  std::string instance_id;
+  KeyDirectory& keys;
+  PrincipalDirectory& principals;
+  ClientTokens& client_tokens;
+  KeyStore& store;
+  Hsm& hsm;
+  Sealer& sealer;
+  Clock& clock;
+  RandomSource& random;
+  // Runs what waits for the store or for key generation.
+  WorkerPool& control;
+  // Told of every finished call: logs and metrics. Must not block.
+  std::function<void(const CallContext&, const Status&)> on_finished;
+};
+
+}  // namespace hallmark::app

@@ -1,0 +1,112 @@
+#include "service/app/enum_names.h"
+
+#include "hallmark/v1/options.pb.h"
+
+#include <cctype>
+#include <cstdlib>
+
+namespace hallmark::app {
+namespace {
+
+// "MAC_ALGORITHM_" is 14 for "MacAlgorithm": one character per letter, one per word.
+std::size_t PrefixLength(std::string_view enum_name) {
+  std::size_t length = enum_name.size() + 1;
+  for (std::size_t i = 1; i < enum_name.size(); ++i) {
+    if (std::isupper(static_cast<unsigned char>(enum_name[i])) != 0) ++length;
+  }
+  return length;
+}
+
+}  // namespace
+
+std::string_view KmsName(const google::protobuf::EnumValueDescriptor& value) {
+  if (value.options().HasExtension(v1::kms_name)) return value.options().GetExtension(v1::kms_name);
+  return std::string_view(value.name()).substr(PrefixLength(value.type()->name()));
+}
+
+const google::protobuf::EnumValueDescriptor* FindByKmsName(
+    const google::protobuf::EnumDescriptor& type, std::string_view name) {
+  for (int i = 0; i < type.value_count(); ++i) {
+    const auto* value = type.value(i);
+    if (value->number() != 0 && KmsName(*value) == name) return value;
+  }
+  return nullptr;
+}
+
+std::string KmsNames(const google::protobuf::EnumDescriptor& type) {
+  std::string names;
+  for (int i = 0; i < type.value_count(); ++i) {
+    const auto* value = type.value(i);
+    if (value->number() == 0) continue;
+    names.append(names.empty() ? "[" : ", ").append(KmsName(*value));
+  }
+  return names + "]";
+}
+
+std::optional<KeySpec> FromProto(v1::KeySpec spec) {
+  for (const KeySpecRow& row : kKeySpecs) {
+    if (ToProto(row.spec) == spec) return row.spec;
+  }
+  return std::nullopt;
+}
+
+v1::KeySpec ToProto(KeySpec spec) {
+  switch (spec) {
+    case KeySpec::kHmac224:
+      return v1::KEY_SPEC_HMAC_224;
+    case KeySpec::kHmac256:
+      return v1::KEY_SPEC_HMAC_256;
+    case KeySpec::kHmac384:
+      return v1::KEY_SPEC_HMAC_384;
+    case KeySpec::kHmac512:
+      return v1::KEY_SPEC_HMAC_512;
+  }
+  std::abort();
+}
+
+MacAlgorithm FromProto(v1::MacAlgorithm algorithm) {
+  for (const KeySpecRow& row : kKeySpecs) {
+    if (ToProto(row.algorithm) == algorithm) return row.algorithm;
+  }
+  std::abort();
+}
+
+v1::MacAlgorithm ToProto(MacAlgorithm algorithm) {
+  switch (algorithm) {
+    case MacAlgorithm::kHmacSha224:
+      return v1::MAC_ALGORITHM_HMAC_SHA_224;
+    case MacAlgorithm::kHmacSha256:
+      return v1::MAC_ALGORITHM_HMAC_SHA_256;
+    case MacAlgorithm::kHmacSha384:
+      return v1::MAC_ALGORITHM_HMAC_SHA_384;
+    case MacAlgorithm::kHmacSha512:
+      return v1::MAC_ALGORITHM_HMAC_SHA_512;
+  }
+  std::abort();
+}
+
+v1::KeyState ToProto(KeyState state) {
+  switch (state) {
+    case KeyState::kEnabled:
+      return v1::KEY_STATE_ENABLED;
+    case KeyState::kDisabled:
+      return v1::KEY_STATE_DISABLED;
+    case KeyState::kPendingDeletion:
+      return v1::KEY_STATE_PENDING_DELETION;
+    case KeyState::kPendingImport:
+      return v1::KEY_STATE_PENDING_IMPORT;
+  }
+  std::abort();
+}
+
+v1::OriginType ToProto(Origin origin) {
+  switch (origin) {
+    case Origin::kAwsKms:
+      return v1::ORIGIN_TYPE_AWS_KMS;
+    case Origin::kExternal:
+      return v1::ORIGIN_TYPE_EXTERNAL;
+  }
+  std::abort();
+}
+
+}  // namespace hallmark::app

@@ -1,0 +1,159 @@
+#include "service/app/key_creation.h"
+
+#include "keystate/ids.h"
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace hallmark::app {
+namespace {
+
+// For removing what a failed creation left, apart from the caller's own deadline.
+constexpr std::chrono::seconds kUndoLimit{5};
+
+// The records of one key while it is being made.
+struct Draft {
+  KeyRecord key;
+  MaterialRecord material;
+  BindingRecord binding;
+  std::optional<ClientTokenRecord> retry{};
+
+  void Stamp(Revision revision) {
+    key.revision = material.revision = binding.revision = revision;
+    if (retry) retry->revision = revision;
+  }
+};
+
+Draft MakeDraft(Engine& engine, NewKey wanted) {
+  std::array<std::byte, 16> random{};
+  engine.random.Fill(random);
+  const KeyId id = KeyId::FromRandom(random);
+  Draft draft{
+      .key = {.id = id,
+              .account = wanted.account,
+              .spec = wanted.spec,
+              .description = std::move(wanted.description),
+              .created = engine.clock.Now()},
+      .material = {.key_id = id},
+      .binding = {
+          .key_id = id, .token_id = engine.hsm.token_id(), .creator_instance = engine.instance_id}};
+  engine.random.Fill(draft.binding.cka_id);
+  if (wanted.retry) {
+    draft.retry = ClientTokenRecord{wanted.retry->principal_id, wanted.retry->client_token,
+                                    wanted.retry->request_hash, id};
+  }
+  return draft;
+}
+
+// Whether the token may still be making the object of a failed generation.
+enum class Generation { kOver, kPerhapsUnderWay };
+
+// Removes what `draft` left on token and in store. The `creating` binding stays where that fails,
+// and while the object may still come into being: it is all that names the object, and the next
+// start removes both. Only the client token is always freed, for the caller's retry.
+void Undo(Engine& engine, const Draft& draft, Generation generation) {
+  std::vector<StoreWrite> writes;
+  if (draft.retry) writes.push_back(Remove(*draft.retry));
+  if (generation == Generation::kOver &&
+      engine.hsm.DestroyKey(draft.binding.cka_id, engine.clock.SteadyNow() + kUndoLimit)) {
+    writes.insert(writes.end(), {Remove(draft.binding), Remove(draft.material), Remove(draft.key)});
+  }
+  static_cast<void>(engine.store.Commit(writes).has_value());
+}
+
+Result<KeyRecord> Make(Engine& engine, NewKey wanted, SteadyTime deadline) {
+  // Asked before anything is written: refusals must not leave records behind.
+  if (!engine.hsm.available()) {
+    return Fail(Exception::kDependencyTimeoutException,
+                "The token that holds the keys did not do what was asked; repeat the request.",
+                "token " + engine.hsm.token_id() + " is out");
+  }
+  Draft draft = MakeDraft(engine, std::move(wanted));
+  std::vector<StoreWrite> intent{Put(draft.key), Put(draft.material), Put(draft.binding)};
+  if (draft.retry) intent.push_back(Put(*draft.retry));
+  const Result<Revision> intended = engine.store.Commit(intent);
+  if (!intended) {
+    if (intended.error().exception != Exception::kConflictException) {
+      return Unexpected(intended.error());
+    }
+    // Random ids do not clash; the client token is on disk from an earlier try whose end is
+    // unknown.
+    return Fail(Exception::kDependencyTimeoutException,
+                "What became of an earlier request with this client token is not known before the "
+                "next start of the service; use a new one.");
+  }
+  draft.Stamp(*intended);
+
+  Result<GeneratedKey> generated =
+      engine.hsm.GenerateKey(draft.binding.cka_id, draft.key.spec, deadline);
+  if (!generated) {
+    // The token is waited for until the deadline, no longer.
+    Undo(engine, draft,
+         engine.clock.SteadyNow() < deadline ? Generation::kOver : Generation::kPerhapsUnderWay);
+    return Unexpected(std::move(generated).error());
+  }
+
+  Draft finished = draft;
+  finished.material.check_value = generated->check_value;
+  finished.binding.state = BindingState::kReady;
+  finished.binding.local = generated->local;
+  finished.binding.verified_at = engine.clock.Now();
+  const std::array writes{Put(finished.key), Put(finished.material), Put(finished.binding)};
+  // Nothing is undone when this fails: the commit may be on disk all the same, and then the key
+  // must have its object. The next start knows which it is.
+  HALLMARK_ASSIGN_OR_RETURN(const Revision ready, engine.store.Commit(writes));
+  finished.Stamp(ready);
+  engine.keys.Publish(std::make_shared<const KeyView>(
+      KeyView{finished.key,
+              KeyArn(engine.site, finished.key.account, finished.key.id),
+              finished.material,
+              {finished.binding}}));
+  // After the key is visible: a retry that finds the answer must find the key.
+  if (finished.retry) engine.client_tokens.Complete(*finished.retry);
+  return finished.key;
+}
+
+// The key as the first answer described it: what a request can change later is taken from the
+// request.
+Result<KeyRecord> FirstAnswer(const Engine& engine, const NewKey& wanted) {
+  const auto id = engine.client_tokens.Find(wanted.retry->principal_id, wanted.retry->client_token);
+  const KeyViewPtr view = id ? engine.keys.Find(*id) : nullptr;
+  if (view == nullptr) {
+    return Fail(Exception::kNotFoundException,
+                "The key that this client token made does not exist any more.");
+  }
+  KeyRecord key = view->key;
+  key.state = KeyState::kEnabled;
+  key.description = wanted.description;
+  key.deletion_date.reset();
+  return key;
+}
+
+}  // namespace
+
+Result<KeyRecord> CreateKeyOnce(Engine& engine, NewKey wanted, SteadyTime deadline) {
+  if (!wanted.retry) return Make(engine, std::move(wanted), deadline);
+
+  const std::string principal = wanted.retry->principal_id;
+  const std::string token = wanted.retry->client_token;
+  switch (engine.client_tokens.TryClaim(principal, token, wanted.retry->request_hash)) {
+    case ClientTokens::Claim::kAnswered:
+      return FirstAnswer(engine, wanted);
+    case ClientTokens::Claim::kInProgress:
+      return Fail(Exception::kDependencyTimeoutException,
+                  "A request with this client token is still under way; repeat it in a moment.");
+    case ClientTokens::Claim::kMismatch:
+      return Fail(Exception::kValidationException,
+                  "The client token was used with a different request; use a new one.");
+    case ClientTokens::Claim::kFirst:
+      break;
+  }
+  Result<KeyRecord> key = Make(engine, std::move(wanted), deadline);
+  if (!key) engine.client_tokens.Abandon(principal, token);
+  return key;
+}
+
+}  // namespace hallmark::app

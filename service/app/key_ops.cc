@@ -1,0 +1,173 @@
+#include "keystate/key_state.h"
+#include "service/app/enum_names.h"
+#include "service/app/key_creation.h"
+#include "service/app/operation_functions.h"
+#include "service/app/pipeline.h"
+#include "service/app/sha256.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hallmark::app {
+namespace {
+
+constexpr std::size_t kDefaultPage = 100;
+
+void FillMetadata(const KeyRecord& key, const std::string& arn, v1::KeyMetadata* metadata) {
+  const KeySpecRow& spec = Row(key.spec);
+  metadata->set_aws_account_id(std::string(key.account.text()));
+  metadata->set_key_id(key.id.ToString());
+  metadata->set_arn(arn);
+  *metadata->mutable_creation_date() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
+      key.created.time_since_epoch().count());
+  metadata->set_enabled(key.state == KeyState::kEnabled);
+  metadata->set_description(key.description);
+  metadata->set_key_usage(v1::KEY_USAGE_GENERATE_VERIFY_MAC);
+  metadata->set_key_state(ToProto(key.state));
+  if (key.deletion_date) {
+    *metadata->mutable_deletion_date() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
+        key.deletion_date->time_since_epoch().count());
+  }
+  metadata->set_origin(ToProto(key.origin));
+  metadata->set_key_manager(v1::KEY_MANAGER_TYPE_CUSTOMER);
+  metadata->set_customer_master_key_spec(ToProto(key.spec));
+  metadata->set_key_spec(ToProto(key.spec));
+  metadata->add_mac_algorithms(ToProto(spec.algorithm));
+  metadata->set_multi_region(key.id.multi_region());
+}
+
+std::string_view KmsNameOf(v1::KeySpec spec) {
+  return KmsName(*v1::KeySpec_descriptor()->FindValueByNumber(spec));
+}
+std::string_view KmsNameOf(v1::KeyUsage usage) {
+  return KmsName(*v1::KeyUsage_descriptor()->FindValueByNumber(usage));
+}
+
+Status Unsupported(const std::string& what) {
+  return Fail(Exception::kUnsupportedOperationException, what);
+}
+
+// The spec that the request asks for, by the rules of KMS.
+Result<KeySpec> RequestedSpec(const v1::CreateKeyRequest& request) {
+  const bool has_spec = request.key_spec() != v1::KEY_SPEC_UNSPECIFIED;
+  const bool has_old_spec = request.customer_master_key_spec() != v1::KEY_SPEC_UNSPECIFIED;
+  if (has_spec && has_old_spec) {
+    return Fail(Exception::kValidationException,
+                "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
+                "CustomerMasterKeySpec is deprecated.");
+  }
+  const v1::KeySpec spec = has_spec       ? request.key_spec()
+                           : has_old_spec ? request.customer_master_key_spec()
+                                          : v1::KEY_SPEC_SYMMETRIC_DEFAULT;
+  v1::KeyUsage usage = request.key_usage();
+  if (usage == v1::KEY_USAGE_UNSPECIFIED) {
+    if (spec != v1::KEY_SPEC_SYMMETRIC_DEFAULT) {
+      return Fail(Exception::kValidationException,
+                  "You must specify a KeyUsage value for all KMS keys except for symmetric "
+                  "encryption keys.");
+    }
+    usage = v1::KEY_USAGE_ENCRYPT_DECRYPT;
+  }
+  const std::optional<KeySpec> hmac = FromProto(spec);
+  if (hmac.has_value() != (usage == v1::KEY_USAGE_GENERATE_VERIFY_MAC)) {
+    return Fail(Exception::kValidationException, "KeyUsage " + std::string(KmsNameOf(usage)) +
+                                                     " is not compatible with KeySpec " +
+                                                     std::string(KmsNameOf(spec)));
+  }
+  if (!hmac) {
+    return Fail(
+        Exception::kUnsupportedOperationException,
+        "Hallmark makes HMAC keys only: ask for KeyUsage GENERATE_VERIFY_MAC and a KeySpec of "
+        "HMAC_224, HMAC_256, HMAC_384 or HMAC_512.");
+  }
+  return *hmac;
+}
+
+// What is part of KMS and not of Hallmark is refused, never ignored.
+Status CheckSupported(const v1::CreateKeyRequest& request) {
+  if (request.origin() == v1::ORIGIN_TYPE_AWS_CLOUDHSM ||
+      request.origin() == v1::ORIGIN_TYPE_EXTERNAL_KEY_STORE || request.has_custom_key_store_id() ||
+      request.has_xks_key_id()) {
+    return Unsupported("HMAC keys cannot be created in a custom key store.");
+  }
+  if (request.origin() == v1::ORIGIN_TYPE_EXTERNAL) {
+    return Unsupported("Hallmark does not import key material: leave out Origin.");
+  }
+  if (request.multi_region()) {
+    return Unsupported("Hallmark serves one Region: leave out MultiRegion.");
+  }
+  if (request.has_policy() || request.bypass_policy_lockout_safety_check()) {
+    return Unsupported(
+        "Hallmark does not take key policies: leave out Policy and "
+        "BypassPolicyLockoutSafetyCheck.");
+  }
+  if (request.tags_size() > 0) return Unsupported("Hallmark does not take tags: leave out Tags.");
+  return {};
+}
+
+}  // namespace
+
+Status CreateKey(Engine& engine, CallContext& call, const v1::CreateKeyRequest& request,
+                 v1::CreateKeyResponse* response) {
+  const AccountId& account = call.caller->record.arn.account();
+  HALLMARK_RETURN_IF_ERROR(AuthorizeResource(call, account, "*"));
+  HALLMARK_ASSIGN_OR_RETURN(const KeySpec spec, RequestedSpec(request));
+  HALLMARK_RETURN_IF_ERROR(CheckSupported(request));
+
+  NewKey wanted{account, spec, request.description(), {}};
+  if (request.has_client_token()) {
+    wanted.retry = RetryToken{call.caller->record.unique_id, request.client_token(),
+                              Sha256Hex(request.SerializeAsString())};
+  }
+  HALLMARK_ASSIGN_OR_RETURN(const KeyRecord key,
+                            CreateKeyOnce(engine, std::move(wanted), call.deadline));
+  call.key_arn = KeyArn(engine.site, account, key.id);
+  FillMetadata(key, call.key_arn, response->mutable_key_metadata());
+  return {};
+}
+
+Status DescribeKey(Engine& engine, CallContext& call, const v1::DescribeKeyRequest& request,
+                   v1::DescribeKeyResponse* response) {
+  HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, AdmitKey(engine, call, request.key_id(),
+                                                            request.grant_tokens_size() > 0));
+  FillMetadata(view->key, view->arn, response->mutable_key_metadata());
+  return {};
+}
+
+Status ListKeys(Engine& engine, CallContext& call, const v1::ListKeysRequest& request,
+                v1::ListKeysResponse* response) {
+  const AccountId& account = call.caller->record.arn.account();
+  HALLMARK_RETURN_IF_ERROR(AuthorizeResource(call, account, "*"));
+
+  // Bound to this store's history: a marker of a restored store means other keys.
+  const std::string context =
+      "marker ListKeys " + engine.store_id + " " + std::string(account.text());
+  std::optional<KeyId> after;
+  if (request.has_marker()) {
+    const std::optional<std::string> last = engine.sealer.Open(context, request.marker());
+    if (last) after = KeyId::Parse(*last);
+    if (!after) return Fail(Exception::kInvalidMarkerException);
+  }
+  const std::size_t limit =
+      request.has_limit() ? static_cast<std::size_t>(request.limit()) : kDefaultPage;
+  // One more than the page holds tells whether there is another page.
+  std::vector<KeyViewPtr> views = engine.keys.List(account, after, limit + 1);
+  const bool truncated = views.size() > limit;
+  if (truncated) views.pop_back();
+  for (const KeyViewPtr& view : views) {
+    v1::KeyListEntry* entry = response->add_keys();
+    entry->set_key_id(view->key.id.ToString());
+    entry->set_key_arn(view->arn);
+  }
+  response->set_truncated(truncated);
+  if (truncated) {
+    response->set_next_marker(engine.sealer.Seal(context, views.back()->key.id.ToString()));
+  }
+  return {};
+}
+
+}  // namespace hallmark::app

@@ -1,0 +1,189 @@
+// GenerateMac and VerifyMac: decide, have the token compute, decide again just before it does.
+#include "keystate/hsm.h"
+#include "service/app/crc32c.h"
+#include "service/app/enum_names.h"
+#include "service/app/guard.h"
+#include "service/app/operation_functions.h"
+#include "service/app/operations.h"
+#include "service/app/pipeline.h"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace hallmark::app {
+namespace {
+
+// The members that both requests share.
+struct MacInput {
+  MacAlgorithm algorithm;
+  bool has_grant_tokens;
+};
+
+template <class Request>
+Status CheckMessageCrc32c(const Request& request) {
+  if (!request.has_message_crc32c()) return {};
+  if (request.message_crc32c() == Crc32c(AsBytes(request.message()))) return {};
+  return Fail(
+      Exception::kValidationException,
+      "1 validation error detected: Value '" + std::to_string(request.message_crc32c()) +
+          "' at 'messageCrc32c' failed to satisfy constraint: Member must equal the CRC-32C "
+          "of 'message'");
+}
+
+Status CheckAlgorithm(const KeyView& view, MacAlgorithm algorithm) {
+  if (Row(view.key.spec).algorithm == algorithm) return {};
+  return Fail(Exception::kInvalidKeyUsageException, "Algorithm " + std::string(Name(algorithm)) +
+                                                        " is incompatible with key spec " +
+                                                        std::string(Name(view.key.spec)) + ".");
+}
+
+const BindingRecord* BindingOn(const KeyView& view, const Hsm& hsm) {
+  for (const BindingRecord& binding : view.bindings) {
+    if (binding.token_id == hsm.token_id()) return &binding;
+  }
+  return nullptr;
+}
+
+Status DryRunPassed() {
+  return Fail(Exception::kDryRunOperationException,
+              "The request would have succeeded, but the DryRun option is set.");
+}
+
+// A decided MAC on its way through the token's queue.
+class MacCall : public MacTask {
+ public:
+  // Turns the tag into the caller's answer.
+  using Conclude = std::function<Status(const MacTag& tag, const KeyView& view)>;
+
+  MacCall(const Engine& engine, CallPtr call, MacInput input, std::string message, KeyViewPtr view,
+          Conclude conclude, Done done)
+      : engine_(engine),
+        call_(std::move(call)),
+        input_(std::move(input)),
+        message_(std::move(message)),
+        view_(std::move(view)),
+        conclude_(std::move(conclude)),
+        done_(std::move(done)) {}
+
+  ByteView message() const override { return AsBytes(message_); }
+  SteadyTime deadline() const override { return call_->deadline; }
+  bool abandoned() const override { return call_->cancelled.load(std::memory_order_relaxed); }
+
+  Result<MacKey> Admit() override {
+    return Guarded([this] { return Decide(); });
+  }
+
+  void Finish(Result<MacTag> tag) override {
+    // An answer that comes while Admit still runs is a refusal; only what was decided at first is
+    // read.
+    if (!tag) {
+      done_(Unexpected(std::move(tag).error()));
+    } else {
+      done_(Guarded([&] { return conclude_(*tag, *view_); }));
+    }
+  }
+
+ private:
+  Result<MacKey> Decide() const {
+    HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, DecideAgain());
+    const BindingRecord* binding = BindingOn(*view, engine_.hsm);
+    if (binding == nullptr || !view->material.check_value) {
+      return Unexpected(
+          KeyUnavailable(view->arn + " is not bound to token " + engine_.hsm.token_id()));
+    }
+    return MacKey{binding->cka_id, view->key.spec, *view->material.check_value};
+  }
+
+  // The promise behind a revocation: no call still queued when it was acknowledged reaches the
+  // token.
+  Result<KeyViewPtr> DecideAgain() const {
+    HALLMARK_ASSIGN_OR_RETURN(const auto caller, CurrentCaller(engine_, *call_));
+    if (caller == call_->caller && engine_.keys.Find(view_->key.id) == view_) return view_;
+    // By ARN, not by the identifier as sent: an alias that points elsewhere by now does not change
+    // which key this call is about.
+    HALLMARK_ASSIGN_OR_RETURN(
+        KeyViewPtr view,
+        DecideOnKey(engine_, {*caller, call_->operation, Row(call_->operation).key_ids, view_->arn,
+                              input_.has_grant_tokens}));
+    HALLMARK_RETURN_IF_ERROR(CheckAlgorithm(*view, input_.algorithm));
+    return view;
+  }
+
+  const Engine& engine_;  // outlives every call
+  const CallPtr call_;
+  const MacInput input_;
+  const std::string message_;  // our own copy: the token may still read it when the caller is gone
+  const KeyViewPtr view_;
+  const Conclude conclude_;
+  const Done done_;
+};
+
+template <class Request>
+MacInput InputOf(const Request& request) {
+  return {FromProto(request.mac_algorithm()), request.grant_tokens_size() > 0};
+}
+
+// Everything that is decided before the token is asked for anything.
+template <class Request>
+Result<KeyViewPtr> DecideOnMac(const Engine& engine, CallContext& call, const Request& request) {
+  HALLMARK_RETURN_IF_ERROR(CheckMessageCrc32c(request));
+  HALLMARK_ASSIGN_OR_RETURN(
+      KeyViewPtr view, AdmitKey(engine, call, request.key_id(), request.grant_tokens_size() > 0));
+  HALLMARK_RETURN_IF_ERROR(CheckAlgorithm(*view, FromProto(request.mac_algorithm())));
+  return view;
+}
+
+template <class Request>
+void Compute(Engine& engine, const CallPtr& call, const Request& request, KeyViewPtr view,
+             MacCall::Conclude conclude, Done done) {
+  engine.hsm.ComputeMac(std::make_shared<MacCall>(engine, call, InputOf(request), request.message(),
+                                                  std::move(view), std::move(conclude),
+                                                  std::move(done)));
+}
+
+}  // namespace
+
+void GenerateMac(Engine& engine, const CallPtr& call, const v1::GenerateMacRequest& request,
+                 v1::GenerateMacResponse* response, Done done) {
+  Result<KeyViewPtr> view = DecideOnMac(engine, *call, request);
+  if (!view) return done(Unexpected(std::move(view).error()));
+  if (request.dry_run()) {
+    if (!engine.hsm.available()) {
+      return done(Unexpected(KeyUnavailable("token " + engine.hsm.token_id() + " is out")));
+    }
+    return done(DryRunPassed());
+  }
+  const v1::MacAlgorithm algorithm = request.mac_algorithm();
+  const auto conclude = [response, algorithm](const MacTag& tag, const KeyView& key) -> Status {
+    response->set_key_id(key.arn);
+    response->set_mac(tag.bytes().data(), tag.bytes().size());
+    response->set_mac_algorithm(algorithm);
+    response->set_mac_crc32c(Crc32c(tag.bytes()));
+    return {};
+  };
+  Compute(engine, call, request, *std::move(view), conclude, std::move(done));
+}
+
+void VerifyMac(Engine& engine, const CallPtr& call, const v1::VerifyMacRequest& request,
+               v1::VerifyMacResponse* response, Done done) {
+  Result<KeyViewPtr> view = DecideOnMac(engine, *call, request);
+  if (!view) return done(Unexpected(std::move(view).error()));
+  // Computed and compared here: a token's own C_Verify need not compare in constant time.
+  const auto conclude = [response, mac = request.mac(), algorithm = request.mac_algorithm(),
+                         dry_run = request.dry_run()](const MacTag& tag,
+                                                      const KeyView& key) -> Status {
+    if (!EqualInConstantTime(tag.bytes(), AsBytes(mac))) {
+      return Fail(Exception::kKMSInvalidMacException);
+    }
+    if (dry_run) return DryRunPassed();
+    response->set_key_id(key.arn);
+    response->set_mac_valid(true);
+    response->set_mac_algorithm(algorithm);
+    return {};
+  };
+  Compute(engine, call, request, *std::move(view), conclude, std::move(done));
+}
+
+}  // namespace hallmark::app

@@ -1,0 +1,43 @@
+// The table of operations, made from served_operations.def.
+#pragma once
+
+#include "keystate/ids.h"
+#include "keystate/operation.h"
+#include "service/app/call_context.h"
+#include "service/app/engine.h"
+
+#include <google/protobuf/message.h>
+
+#include <span>
+#include <string_view>
+
+namespace hallmark::app {
+
+// Where an operation's function runs.
+enum class Lane {
+  kMemory,   // on the thread that received the call: reads memory only
+  kControl,  // on the control pool: waits for the store or for key generation
+  kToken,    // begins on the receiving thread, ends on a thread of the token
+};
+
+struct OperationRow {
+  Operation operation;
+  Lane lane;
+  KeyIdForms key_ids;
+  // The operation's function, called with messages of exactly its two types.
+  void (*run)(Engine& engine, const CallPtr& call, const google::protobuf::Message& request,
+              google::protobuf::Message* response, const Done& done);
+};
+
+// In alphabetical order.
+std::span<const OperationRow> Operations();
+// INVARIANT: the operation is served; a front asks only for what it serves.
+const OperationRow& Row(Operation operation);
+
+// The whole way of a request behind a front: validate → run in the operation's lane → tell
+// `engine.on_finished` → `done`. `request` and `response` must live until `done` has run. Never
+// throws: what an operation throws is answered as KMSInternalException.
+void Dispatch(Engine& engine, const CallPtr& call, const google::protobuf::Message& request,
+              google::protobuf::Message* response, Done done);
+
+}  // namespace hallmark::app

@@ -1,0 +1,47 @@
+// The steps between a valid request and its effect, in their one order: identifier → lookup →
+// authorization → key state. Operations are built from them.
+#pragma once
+
+#include "keystate/authorize.h"
+#include "keystate/key_view.h"
+#include "service/app/call_context.h"
+#include "service/app/engine.h"
+
+#include <string>
+#include <string_view>
+
+namespace hallmark::app {
+
+// Who asks for what; `caller` is looked up again when a decision is taken again.
+struct KeyRequest {
+  const Principal& caller;
+  Operation operation;
+  KeyIdForms accepted = KeyIdForms::kKeyOnly;
+  // As in the request: any of the accepted forms.
+  std::string_view key_id;
+  bool has_grant_tokens = false;
+};
+
+// The key, if the caller may use it for this operation and its state allows it.
+//
+// Errors: NotFoundException, InvalidArnException, InvalidGrantTokenException,
+// AccessDeniedException,
+//   and those of CheckState, in this order. A foreign key that gives nothing is
+//   AccessDeniedException whether it exists or not.
+Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request);
+
+// DecideOnKey for a call, which learns the key's ARN for the log.
+Result<KeyViewPtr> AdmitKey(const Engine& engine, CallContext& call, std::string_view key_id,
+                            bool has_grant_tokens = false);
+
+// Who the caller of a call that has waited is by now.
+//
+// Errors: UnrecognizedClientException when its certificate was removed or has expired meanwhile.
+Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
+                                                       const CallContext& call);
+
+// For operations that are not bound to a key, and for the alias side of alias operations.
+Status AuthorizeResource(const CallContext& call, const AccountId& account,
+                         std::string_view resource_arn);
+
+}  // namespace hallmark::app

@@ -1,0 +1,80 @@
+// Who is calling, told by the client certificate of the connection.
+#pragma once
+
+#include "keystate/clock.h"
+#include "keystate/mutex.h"
+#include "keystate/principal_directory.h"
+#include "keystate/records.h"
+#include "keystate/result.h"
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace hallmark::authn {
+
+// What matters of a certificate. Never its CN or DNS names: those are what a CA's clerk typed.
+struct PeerCertificate {
+  CertificateFingerprint fingerprint{};
+  WallTime not_before{};
+  WallTime not_after{};
+  std::size_t uri_names = 0;
+};
+
+// Nothing if `pem` is not one readable certificate.
+std::optional<PeerCertificate> ReadCertificate(std::string_view pem);
+
+struct PeerIdentity {
+  std::shared_ptr<const Principal> principal;
+  CertificateFingerprint fingerprint{};
+  WallTime expiry{};
+};
+
+// Recognises callers. That the certificate was issued by a trusted CA is TLS's part, done before.
+//
+// Thread-safety: every method may be called from any thread.
+class PeerAuthenticator {
+ public:
+  // Both outlive the authenticator.
+  PeerAuthenticator(const PrincipalDirectory& principals, const Clock& clock)
+      : principals_(principals), clock_(clock) {}
+
+  // Looks up validity and principal at every call, so that removal, rotation and expiry bite on
+  // open connections too.
+  //
+  // Errors: UnrecognizedClientException that says what is wrong with the certificate.
+  Result<PeerIdentity> Authenticate(std::string_view pem);
+
+ private:
+  // What certificates say never changes, so reading one is remembered by its text: a connection
+  // shows the same one thousands of times a second.
+  struct TextHash {
+    using is_transparent = void;
+    // The end of the text is signature: as good as random, so there is no need to hash all of it.
+    std::size_t operator()(std::string_view text) const noexcept {
+      constexpr std::size_t kTail = 128;
+      return std::hash<std::string_view>()(
+          text.substr(text.size() < kTail ? 0 : text.size() - kTail));
+    }
+  };
+  struct Shard {
+    Mutex mu;
+    std::unordered_map<std::string, PeerCertificate, TextHash, std::equal_to<>> known
+        HALLMARK_GUARDED_BY(mu);
+  };
+  static constexpr std::size_t kShards = 16;
+  static constexpr std::size_t kMaxKnownPerShard = 256;
+
+  std::optional<PeerCertificate> Read(std::string_view pem);
+
+  const PrincipalDirectory& principals_;
+  const Clock& clock_;
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace hallmark::authn

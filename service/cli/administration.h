@@ -1,0 +1,21 @@
+// AdminService of the running daemon; without a daemon, the same functions on its store.
+#pragma once
+
+#include "hallmark/v1/admin.pb.h"
+#include "service/cli/client.h"
+#include "service/cli/home.h"
+
+namespace hallmark::cli {
+
+// Each asks the daemon of `home` over its Unix socket; if nothing listens there, opens the store.
+// A daemon that listens but fails to answer is an error: the store is never opened beside it.
+Result<void, CallFailure> Administer(const Home& home, const v1::AddPrincipalRequest& request,
+                                     v1::AddPrincipalResponse* response);
+Result<void, CallFailure> Administer(const Home& home, const v1::ListPrincipalsRequest& request,
+                                     v1::ListPrincipalsResponse* response);
+Result<void, CallFailure> Administer(const Home& home, const v1::GetPrincipalRequest& request,
+                                     v1::GetPrincipalResponse* response);
+Result<void, CallFailure> Administer(const Home& home, const v1::RemovePrincipalRequest& request,
+                                     v1::RemovePrincipalResponse* response);
+
+}  // namespace hallmark::cli

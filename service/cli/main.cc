@@ -1,0 +1,124 @@
+// `hallmark`: the KMS operations, and administration of a daemon, on the command line.
+
+#include "hallmark/v1/kms.pb.h"
+#include "service/cli/checksums.h"
+#include "service/cli/client.h"
+#include "service/cli/commands.h"
+#include "service/cli/operation_commands.h"
+#include "service/cli/principal_commands.h"
+#include "service/cli/render.h"
+#include "service/cli/report.h"
+#include "service/cli/token_commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <string>
+
+namespace hallmark::cli {
+namespace {
+
+struct Options {
+  Connection connection;
+  std::filesystem::path home;
+  OutputFormat output = OutputFormat::kJson;
+  int timeout_seconds = 10;
+  bool debug = false;
+};
+
+void AddGlobalOptions(CLI::App& root, Options& options) {
+  const std::map<std::string, OutputFormat> formats{{"json", OutputFormat::kJson},
+                                                    {"text", OutputFormat::kText},
+                                                    {"table", OutputFormat::kTable}};
+  root.add_option("--output", options.output, "json (default), text or table")
+      ->transform(CLI::Transformer(formats))
+      ->type_name("FORMAT");
+  root.add_option("--target", options.connection.target, "host:port of the service")
+      ->envname("HALLMARK_TARGET");
+  root.add_option("--ca", options.connection.ca, "certificates that the server's must chain to")
+      ->envname("HALLMARK_CA");
+  root.add_option("--cert", options.connection.certificate, "client certificate")
+      ->envname("HALLMARK_CERT");
+  root.add_option("--key", options.connection.private_key, "its private key")
+      ->envname("HALLMARK_KEY");
+  root.add_option("--timeout", options.timeout_seconds,
+                  "seconds to wait for the answer (default 10)")
+      ->check(CLI::Range(1, 3600))
+      ->type_name("SECONDS");
+  root.add_option("--home", options.home,
+                  "folder with hallmarkd.toml, for administration (default ~/.hallmark)")
+      ->envname("HALLMARK_HOME");
+  root.add_flag("--debug", options.debug,
+                "also print the members that KMS does not have and, with a refusal, the id of the "
+                "request");
+}
+
+ExitCode RunOperation(const Options& options, const google::protobuf::MethodDescriptor& method,
+                      const google::protobuf::Message& request, google::protobuf::Message* answer) {
+  const auto channel = OpenTlsChannel(options.connection);
+  if (!channel) return Report(channel.error(), method.name());
+  const auto called = Call(*channel, options.connection.target, method, request, answer,
+                           std::chrono::seconds(options.timeout_seconds));
+  if (!called) {
+    const ExitCode code = Report(called.error(), method.name());
+    if (options.debug && !called.error().request_id.empty()) {
+      std::cerr << "Request id: " << called.error().request_id << '\n';
+    }
+    return code;
+  }
+  if (const auto intact = CheckChecksums(*answer); !intact) return Report(intact.error());
+  const Members members = options.debug ? Members::kAll : Members::kKms;
+  std::cout << Render(ToKmsJson(*answer, members), method.name(), options.output);
+  return ExitCode::kSuccess;
+}
+
+ExitCode Main(int argc, char** argv) {
+  CLI::App root("Calls Hallmark, a key service that computes MACs inside a PKCS#11 token.");
+  root.set_version_flag("--version", "hallmark " HALLMARK_VERSION);
+  root.require_subcommand(1);
+  root.footer("Verbs and flags are those of `aws kms`. `hallmark VERB --help` explains one.");
+  Options options;
+  AddGlobalOptions(root, options);
+
+  Commands commands;
+  const google::protobuf::ServiceDescriptor* service =
+      v1::GenerateMacRequest::descriptor()->file()->FindServiceByName("KeyService");
+  AddOperationCommands(
+      root, *service,
+      [&options](const auto& method, const auto& request, auto* answer) {
+        return RunOperation(options, method, request, answer);
+      },
+      commands);
+  AddPrincipalCommands(root, options.home, commands);
+  AddTokenCommands(root, options.home, commands);
+
+  try {
+    root.parse(argc, argv);
+  } catch (const CLI::Success& asked_for_help) {
+    root.exit(asked_for_help);
+    return ExitCode::kSuccess;
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "hallmark: error: " << error.what() << "; see hallmark --help\n";
+    return ExitCode::kUsage;
+  }
+  for (const Command& command : commands) {
+    if (!command.app->parsed()) continue;
+    const ExitCode code = command.run();
+    if (!std::cout.flush()) return Report(std::string("cannot write the answer"));
+    return code;
+  }
+  return ExitCode::kUsage;
+}
+
+}  // namespace
+}  // namespace hallmark::cli
+
+int main(int argc, char** argv) {
+  // gRPC's own log lines would stand beside our errors. Whoever sets the variable gets them.
+  setenv("GRPC_VERBOSITY", "NONE", 0);
+  return static_cast<int>(hallmark::cli::Main(argc, argv));
+}

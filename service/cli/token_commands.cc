@@ -1,0 +1,69 @@
+#include "service/cli/token_commands.h"
+
+#include "pkcs11/token_hsm.h"
+#include "pkcs11/token_setup.h"
+#include "service/cli/home.h"
+#include "service/cli/report.h"
+#include "service/system/system.h"
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <string>
+
+namespace hallmark::cli {
+namespace {
+
+struct Flags {
+  // Empty: the token must have been initialised with the tools of its maker.
+  std::filesystem::path so_pin_file;
+};
+
+ExitCode Init(const Home& home, const pkcs11::TokenOptions& token, const Flags& flags) {
+  service::OsRandom random;
+  const auto store = OpenStore(home, random);
+  if (!store) return Report(store.error());
+  const auto image = (*store)->Load();
+  if (!image) return Report("cannot read the store: " + ToString(image.error()));
+  const bool known =
+      std::any_of(image->tokens.begin(), image->tokens.end(),
+                  [&](const TokenRecord& r) { return r.token_id == token.token_id; });
+  if (known) {
+    std::cout << "token." << token.token_id << " has its anchor already; nothing was changed\n";
+    return ExitCode::kSuccess;
+  }
+  if (!flags.so_pin_file.empty()) {
+    const auto formatted = pkcs11::FormatToken(token, flags.so_pin_file);
+    if (!formatted) return Report(formatted.error().message);
+  }
+  auto record = pkcs11::InitToken(token, random);
+  if (!record) return Report(record.error().message);
+  const StoreWrite write = Put(*std::move(record));
+  if (const auto committed = (*store)->Commit({&write, 1}); !committed) {
+    return Report("the anchor was made, but not stored: " + ToString(committed.error()) +
+                  ": run the command again");
+  }
+  std::cout << "token." << token.token_id << " has its anchor\n";
+  return ExitCode::kSuccess;
+}
+
+}  // namespace
+
+void AddTokenCommands(CLI::App& root, const std::filesystem::path& home, Commands& commands) {
+  CLI::App* token = root.add_subcommand("token", "PKCS#11 tokens: init");
+  token->group("Administration")->require_subcommand(1)->fallthrough();
+  const auto flags = std::make_shared<Flags>();
+  CLI::App* init = token->add_subcommand(
+      "init", "Make the anchor key by which the daemon knows its token; needs the daemon stopped");
+  init->fallthrough();
+  init->add_option("--format-with-so-pin", flags->so_pin_file,
+                   "file with the security officer's PIN: if the module has no token of that name "
+                   "yet, initialise an empty one first");
+  commands.push_back({init, [flags, &home] {
+                        const auto opened = OpenHome(home);
+                        if (!opened) return Report(opened.error());
+                        return Init(*opened, opened->config.tokens.front(), *flags);
+                      }});
+}
+
+}  // namespace hallmark::cli

@@ -1,0 +1,66 @@
+// hallmarkd.toml, validated.
+#pragma once
+
+#include "keystate/ids.h"
+#include "pkcs11/token_hsm.h"
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace hallmark::service {
+
+enum class LogFormat { kJson, kText };
+
+// Every key has a default; paths are relative to the file's folder. deploy/hallmark.example.toml
+// lists them all with their units.
+struct Config {
+  Site site{"aws", "us-west-2"};
+
+  struct Grpc {
+    std::string listen = "127.0.0.1:9443";
+    std::size_t max_connections = 1000;
+    std::size_t max_connections_per_address = 256;
+    std::chrono::milliseconds handshake_timeout{5'000};
+    std::chrono::milliseconds max_call_duration{10'000};
+    std::chrono::milliseconds drain_timeout{10'000};
+  } grpc;
+
+  struct Tls {
+    std::filesystem::path certificate = "tls/server.pem";
+    std::filesystem::path private_key = "tls/server.key";
+    std::filesystem::path client_ca = "tls/ca.pem";
+  } tls;
+
+  // Unix socket for administration and health probes.
+  std::filesystem::path admin_socket = "admin.sock";
+  std::filesystem::path store_directory = "store";
+  // Where the daemon writes the addresses it listens on; empty: nowhere.
+  std::filesystem::path endpoints_file;
+  // Prometheus; empty: no listener.
+  std::string metrics_listen = "127.0.0.1:0";
+
+  struct Log {
+    std::string level = "info";
+    LogFormat format = LogFormat::kJson;
+    std::filesystem::path file;  // empty: standard error
+  } log;
+
+  std::vector<pkcs11::TokenOptions> tokens;  // exactly one for now
+};
+
+// A mistake in a configuration file: "hallmarkd.toml:12: grpc.listen: …".
+struct ConfigError {
+  std::string message;
+};
+
+// Every key that LoadConfig reads: "endpoints_file", "grpc.listen", "token.<id>.module".
+std::vector<std::string> ConfigKeys();
+
+// Reads and checks the file, and reports all mistakes at once; unknown keys are mistakes, so that a
+// typo is not a silent default.
+Result<Config, std::vector<ConfigError>> LoadConfig(const std::filesystem::path& file);
+
+}  // namespace hallmark::service

@@ -1,0 +1,124 @@
+#include "service/metrics/metrics.h"
+
+#include "keystate/mutex.h"
+#include "keystate/operation.h"
+
+#include <chrono>
+#include <exception>
+#include <utility>
+#include <vector>
+
+namespace hallmark::service {
+namespace {
+
+// Seconds: from a MAC on a fast token to the longest call.
+const prometheus::Histogram::BucketBoundaries kDurationBounds{
+    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+    0.05,    0.1,    0.25,    0.5,    1,     2.5,    5,     10};
+
+std::string_view OutcomeName(const Status& status) {
+  return status.has_value() ? "OK" : Describe(status.error().exception).name;
+}
+
+}  // namespace
+
+// Asks the tokens when it is scraped: a gauge that is set on change can be forgotten.
+class Metrics::TokenCollector : public prometheus::Collectable {
+ public:
+  void Watch(const Hsm& hsm) {
+    MutexLock lock(mu_);
+    tokens_.push_back(&hsm);
+  }
+
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    prometheus::MetricFamily family;
+    family.name = "hallmark_token_available";
+    family.help = "1 while the token answers, 0 while it is out.";
+    family.type = prometheus::MetricType::Gauge;
+    MutexLock lock(mu_);
+    for (const Hsm* hsm : tokens_) {
+      prometheus::ClientMetric metric;
+      metric.label.push_back({"token", hsm->token_id()});
+      metric.gauge.value = hsm->available() ? 1 : 0;
+      family.metric.push_back(std::move(metric));
+    }
+    return {std::move(family)};
+  }
+
+ private:
+  mutable Mutex mu_;
+  std::vector<const Hsm*> tokens_ HALLMARK_GUARDED_BY(mu_);
+};
+
+Metrics::Metrics(Clock& clock)
+    : clock_(clock),
+      registry_(std::make_shared<prometheus::Registry>()),
+      requests_(prometheus::BuildCounter()
+                    .Name("hallmark_requests_total")
+                    .Help("Requests answered, by operation and outcome (OK or the exception).")
+                    .Register(*registry_)),
+      durations_(prometheus::BuildHistogram()
+                     .Name("hallmark_request_duration_seconds")
+                     .Help("From the arrival of a request to its answer.")
+                     .Register(*registry_)),
+      open_connections_(prometheus::BuildGauge()
+                            .Name("hallmark_connections")
+                            .Help("Open connections of callers.")
+                            .Register(*registry_)
+                            .Add({})),
+      refused_connections_(prometheus::BuildCounter()
+                               .Name("hallmark_refused_connections_total")
+                               .Help("Connections refused because too many were open.")
+                               .Register(*registry_)
+                               .Add({})),
+      tokens_(std::make_shared<TokenCollector>()) {}
+
+Metrics::~Metrics() = default;
+
+Result<std::string> Metrics::Listen(const std::string& address) {
+  try {
+    // Scrapes are rare, and must not crowd out MACs; a second thread for when one client dawdles.
+    exposer_ = std::make_unique<prometheus::Exposer>(std::vector<std::string>{
+        "listening_ports", address, "num_threads", "2", "request_timeout_ms", "2000"});
+  } catch (const std::exception& failure) {  // the library throws types of its HTTP server
+    return Fail(Exception::kDependencyTimeoutException,
+                "Cannot serve metrics on " + address + "; free the port or change metrics.listen.",
+                failure.what());
+  }
+  exposer_->RegisterCollectable(registry_);
+  exposer_->RegisterCollectable(tokens_);
+  return address.substr(0, address.rfind(':') + 1) +
+         std::to_string(exposer_->GetListeningPorts().front());
+}
+
+void Metrics::WatchToken(const Hsm& hsm) { tokens_->Watch(hsm); }
+
+void Metrics::StopListening() { exposer_.reset(); }
+
+void Metrics::Finished(const app::CallContext& call, const Status& status) {
+  const auto operation = static_cast<std::size_t>(call.operation);
+  const std::size_t outcome =
+      status.has_value() ? 0 : 1 + static_cast<std::size_t>(status.error().exception);
+
+  std::atomic<prometheus::Counter*>& counter_slot = by_outcome_[operation][outcome];
+  prometheus::Counter* counter = counter_slot.load(std::memory_order_acquire);
+  if (counter == nullptr) {
+    // Two threads may both come here: the family gives both the same counter.
+    counter = &requests_.Add({{"operation", std::string(Name(call.operation))},
+                              {"outcome", std::string(OutcomeName(status))}});
+    counter_slot.store(counter, std::memory_order_release);
+  }
+  counter->Increment();
+
+  std::atomic<prometheus::Histogram*>& histogram_slot = by_operation_[operation];
+  prometheus::Histogram* histogram = histogram_slot.load(std::memory_order_acquire);
+  if (histogram == nullptr) {
+    histogram =
+        &durations_.Add({{"operation", std::string(Name(call.operation))}}, kDurationBounds);
+    histogram_slot.store(histogram, std::memory_order_release);
+  }
+  const std::chrono::duration<double> seconds = clock_.SteadyNow() - call.started;
+  histogram->Observe(seconds.count());
+}
+
+}  // namespace hallmark::service

@@ -1,0 +1,83 @@
+// Counters and histograms, served to Prometheus.
+#pragma once
+
+#include "keystate/clock.h"
+#include "keystate/hsm.h"
+#include "keystate/result.h"
+#include "service/app/call_context.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/exposer.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace hallmark::service {
+
+// Thread-safety: every method may be called from any thread, except that Listen and WatchToken are
+// called while the daemon starts, and StopListening while it ends.
+class Metrics {
+ public:
+  // `clock` outlives it.
+  explicit Metrics(Clock& clock);
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  // Serves http://<address>/metrics from now on and returns the address with the port that was
+  // bound.
+  //
+  // Errors: DependencyTimeoutException when the address cannot be bound.
+  Result<std::string> Listen(const std::string& address);
+
+  // Shows whether the token is available as of each scrape. `hsm` outlives this.
+  void WatchToken(const Hsm& hsm);
+
+  // Ends the listener: no scrape looks at a token from then on.
+  void StopListening();
+
+  // Looks up no names: an array index and an atomic addition, but for the first call of its kind.
+  void Finished(const app::CallContext& call, const Status& status);
+
+  void ConnectionOpened() { open_connections_.Increment(); }
+  void ConnectionClosed() { open_connections_.Decrement(); }
+  void ConnectionRefused() { refused_connections_.Increment(); }
+
+ private:
+  class TokenCollector;
+
+  static constexpr std::size_t kOperations = 0
+#define HALLMARK_OPERATION(name) +1
+#include "keystate/operations.def"
+#undef HALLMARK_OPERATION
+      ;
+  // Every exception, and success at index 0.
+  static constexpr std::size_t kOutcomes = 1
+#define HALLMARK_EXCEPTION(name, fault, retry) +1
+#include "keystate/exceptions.def"
+#undef HALLMARK_EXCEPTION
+      ;
+
+  Clock& clock_;
+  const std::shared_ptr<prometheus::Registry> registry_;
+  prometheus::Family<prometheus::Counter>& requests_;
+  prometheus::Family<prometheus::Histogram>& durations_;
+  prometheus::Gauge& open_connections_;
+  prometheus::Counter& refused_connections_;
+  const std::shared_ptr<TokenCollector> tokens_;
+  // Made when first used, so that a scrape shows what happens here, not a thousand zeros. Null: not
+  // yet.
+  std::array<std::array<std::atomic<prometheus::Counter*>, kOutcomes>, kOperations> by_outcome_{};
+  std::array<std::atomic<prometheus::Histogram*>, kOperations> by_operation_{};
+  // Declared last: its threads end before what they read.
+  std::unique_ptr<prometheus::Exposer> exposer_;
+};
+
+}  // namespace hallmark::service

@@ -1,0 +1,129 @@
+// hallmarkd: flags → configuration → server → signal → stop.
+#include "service/config/config.h"
+#include "service/grpc/tls.h"
+#include "service/server/server.h"
+
+#include <CLI/CLI.hpp>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace {
+
+using hallmark::service::Config;
+using hallmark::service::Server;
+
+void Complain(const std::string& message) {
+  std::fprintf(stderr, "hallmarkd: %s\n", message.c_str());
+}
+
+// A core dump would hold what the token's module keeps in memory, the PIN among it. The size limit
+// alone is not enough: a core_pattern that is a pipe ignores it. Not configurable, so that no
+// configuration can be the one that leaks.
+void ForbidCoreDumps() {
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+// Blocks the signals that end the daemon in this thread and in every thread made after it.
+sigset_t BlockEndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+// Fulfils `asked` at the first signal. At the second it ends the process on the spot, whatever
+// hangs: what was acknowledged is durable, so nothing is lost.
+void WatchSignals(const sigset_t& signals, std::promise<void> asked) {
+  int signal = 0;
+  sigwait(&signals, &signal);
+  asked.set_value();
+  sigwait(&signals, &signal);
+  _exit(128 + signal);
+}
+
+int CheckConfig(const std::string& file) {
+  const auto config = hallmark::service::LoadConfig(file);
+  if (config.has_value()) {
+    std::printf("%s: no mistakes\n", file.c_str());
+    return EX_OK;
+  }
+  for (const auto& mistake : config.error()) Complain(mistake.message);
+  return EX_CONFIG;
+}
+
+int Serve(const std::string& file, std::future<void> asked_to_end) {
+  auto config = hallmark::service::LoadConfig(file);
+  if (!config.has_value()) {
+    for (const auto& mistake : config.error()) Complain(mistake.message);
+    return EX_CONFIG;
+  }
+  auto server = Server::Start(*config);
+  if (!server.has_value()) {
+    Complain(server.error().message);
+    return server.error().exit_code;
+  }
+  asked_to_end.wait();
+  server->reset();
+  return EX_OK;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Before anything is loaded: a token's module that talks to a daemon of its own may get one.
+  std::signal(SIGPIPE, SIG_IGN);
+  // A file that may not grow further is an error like a full disk, not our end.
+  std::signal(SIGXFSZ, SIG_IGN);
+  // Nothing can be reloaded yet, and a reload that does nothing is better than an end.
+  std::signal(SIGHUP, SIG_IGN);
+  ForbidCoreDumps();
+  hallmark::grpc_front::RestrictTlsToVersion13();
+  const sigset_t signals = BlockEndSignals();
+
+  CLI::App flags("Hallmark: HMACs computed inside a PKCS#11 token, served over gRPC.", "hallmarkd");
+  std::string config_file;
+  std::string checked_file;
+  auto* const config = flags.add_option("--config", config_file, "Serve with this configuration");
+  auto* const check = flags.add_option("--check-config", checked_file,
+                                       "Say what is wrong with a configuration, and end");
+  config->type_name("FILE")->excludes(check);
+  check->type_name("FILE");
+  flags.set_version_flag("--version", "hallmarkd " HALLMARK_VERSION);
+  try {
+    flags.parse(argc, argv);
+    if (config_file.empty() && checked_file.empty()) throw CLI::RequiredError("--config");
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return flags.exit(asked);
+  } catch (const CLI::ParseError& mistake) {
+    Complain(std::string("command line: ") + mistake.what() + "; see hallmarkd --help");
+    return EX_USAGE;
+  }
+
+  try {
+    if (!checked_file.empty()) return CheckConfig(checked_file);
+    std::promise<void> asked;
+    std::future<void> asked_to_end = asked.get_future();
+    // Detached, since only a second signal would end it, and that ends the process.
+    std::thread(WatchSignals, signals, std::move(asked)).detach();
+    return Serve(config_file, std::move(asked_to_end));
+  } catch (const std::exception& bug) {
+    Complain(std::string("internal error: ") + bug.what() + "; please report it");
+    return EX_SOFTWARE;
+  }
+}

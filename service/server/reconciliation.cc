@@ -1,0 +1,147 @@
+#include "service/server/reconciliation.h"
+
+#include "keystate/bytes.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace hallmark::service {
+namespace {
+
+constexpr std::chrono::seconds kDestroyLimit{10};
+
+Bytes ToBytes(const CkaId& id) { return {id.begin(), id.end()}; }
+
+// The records that end with an unfinished creation.
+std::vector<StoreWrite> RecordsOf(const StoreImage& image, const BindingRecord& unfinished) {
+  std::vector<StoreWrite> writes{Remove(unfinished)};
+  const bool bound_elsewhere =
+      std::any_of(image.bindings.begin(), image.bindings.end(), [&](const BindingRecord& other) {
+        return other.key_id == unfinished.key_id && other.cka_id != unfinished.cka_id;
+      });
+  // A second binding is a life of its own: then only this one was never finished.
+  if (bound_elsewhere) return writes;
+  for (const MaterialRecord& material : image.materials) {
+    if (material.key_id == unfinished.key_id) writes.push_back(Remove(material));
+  }
+  for (const KeyRecord& key : image.keys) {
+    if (key.id == unfinished.key_id) writes.push_back(Remove(key));
+  }
+  // Or a repeat of the CreateKey would be answered with a key that does not exist.
+  for (const ClientTokenRecord& token : image.client_tokens) {
+    if (token.key_id == unfinished.key_id) writes.push_back(Remove(token));
+  }
+  return writes;
+}
+
+void Forget(StoreImage& image, const BindingRecord& removed) {
+  std::erase_if(image.bindings, [&](const BindingRecord& binding) {
+    return binding.key_id == removed.key_id && binding.cka_id == removed.cka_id;
+  });
+  const auto names_key = [&](const auto& record) { return record.key_id == removed.key_id; };
+  if (std::any_of(image.bindings.begin(), image.bindings.end(), names_key)) return;
+  std::erase_if(image.materials, names_key);
+  std::erase_if(image.client_tokens, names_key);
+  std::erase_if(image.keys, [&](const KeyRecord& key) { return key.id == removed.key_id; });
+}
+
+std::vector<BindingRecord> UnfinishedOn(const StoreImage& image, const std::string& token_id,
+                                        const std::string& instance_id) {
+  std::vector<BindingRecord> unfinished;
+  for (const BindingRecord& binding : image.bindings) {
+    if (binding.state == BindingState::kCreating && binding.token_id == token_id &&
+        binding.creator_instance != instance_id) {
+      unfinished.push_back(binding);
+    }
+  }
+  return unfinished;
+}
+
+void CompareWithToken(const StoreImage& image, const Hsm& hsm, ReconciliationReport& report,
+                      const Notice& notice) {
+  const std::vector<Bytes> listed = hsm.ListKeys();
+  const std::set<Bytes> on_token(listed.begin(), listed.end());
+  std::set<Bytes> recorded;
+  for (const TokenRecord& token : image.tokens) recorded.insert(ToBytes(token.anchor_cka_id));
+  for (const BindingRecord& binding : image.bindings) {
+    if (binding.token_id != hsm.token_id()) continue;
+    recorded.insert(ToBytes(binding.cka_id));
+    if (binding.state == BindingState::kReady && !on_token.contains(ToBytes(binding.cka_id))) {
+      ++report.missing;
+      notice("key " + binding.key_id.ToString() + ": token " + binding.token_id +
+             " has no object with CKA_ID " + ToHex(binding.cka_id) +
+             "; the key stays and comes back with the object");
+    }
+  }
+  // Not from the set: debris without CKA_ID can be there many times.
+  for (const Bytes& id : listed) {
+    if (recorded.contains(id)) continue;
+    ++report.orphans;
+    notice("token " + hsm.token_id() + ": no record names the object with CKA_ID " +
+           (id.empty() ? "(none)" : ToHex(id)) + "; it is left alone");
+  }
+}
+
+}  // namespace
+
+Result<ReconciliationReport> Reconcile(StoreImage& image, const std::string& instance_id, Hsm& hsm,
+                                       KeyStore& store, const Clock& clock, const Notice& notice) {
+  ReconciliationReport report;
+  for (const BindingRecord& binding : UnfinishedOn(image, hsm.token_id(), instance_id)) {
+    if (binding.owned) {
+      const Status destroyed = hsm.DestroyKey(binding.cka_id, clock.SteadyNow() + kDestroyLimit);
+      if (!destroyed.has_value()) {
+        // The record is all that names the object: it stays until the object is gone.
+        ++report.left_open;
+        notice("key " + binding.key_id.ToString() +
+               ": its unfinished creation stays for now: " + ToString(destroyed.error()));
+        continue;
+      }
+    }
+    HALLMARK_RETURN_IF_ERROR(store.Commit(RecordsOf(image, binding)));
+    Forget(image, binding);
+    ++report.rolled_back;
+    notice("key " + binding.key_id.ToString() + ": its creation was cut short and has been undone");
+  }
+  CompareWithToken(image, hsm, report, notice);
+  return report;
+}
+
+void LoadKeys(const StoreImage& image, KeyDirectory& keys) {
+  std::unordered_map<KeyId, std::vector<BindingRecord>> ready;
+  for (const BindingRecord& binding : image.bindings) {
+    if (binding.state == BindingState::kReady) ready[binding.key_id].push_back(binding);
+  }
+  std::map<std::pair<KeyId, std::uint32_t>, const MaterialRecord*> materials;
+  for (const MaterialRecord& material : image.materials) {
+    materials[{material.key_id, material.number}] = &material;
+  }
+  std::set<KeyId> published;
+  for (const KeyRecord& key : image.keys) {
+    const auto bindings = ready.find(key.id);
+    const auto material = materials.find({key.id, key.current_material});
+    if (bindings == ready.end() || material == materials.end()) continue;
+    keys.Publish(std::make_shared<const KeyView>(KeyView{
+        key, KeyArn(image.meta.site, key.account, key.id), *material->second, bindings->second}));
+    published.insert(key.id);
+  }
+  for (const AliasRecord& alias : image.aliases) {
+    if (published.contains(alias.target)) keys.PublishAlias(alias);
+  }
+}
+
+void LoadClientTokens(const StoreImage& image, const KeyDirectory& keys, ClientTokens& tokens) {
+  for (const ClientTokenRecord& token : image.client_tokens) {
+    // One whose key was never finished answered nobody. Taken for an answer, it would send every
+    // retry to a key that does not exist.
+    if (keys.Find(token.key_id) != nullptr) tokens.Complete(token);
+  }
+}
+
+}  // namespace hallmark::service

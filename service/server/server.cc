@@ -1,0 +1,389 @@
+#include "service/server/server.h"
+
+#include "keystate/bytes.h"
+#include "keystate/client_tokens.h"
+#include "keystate/key_directory.h"
+#include "keystate/principal_directory.h"
+#include "keystate/store/sqlite_store.h"
+#include "pkcs11/token_hsm.h"
+#include "service/app/admin_ops.h"
+#include "service/app/engine.h"
+#include "service/app/worker_pool.h"
+#include "service/authn/peer_identity.h"
+#include "service/grpc/admin_front.h"
+#include "service/grpc/grpc_front.h"
+#include "service/grpc/grpc_log.h"
+#include "service/grpc/grpc_server.h"
+#include "service/grpc/listener.h"
+#include "service/grpc/tls.h"
+#include "service/log/log.h"
+#include "service/log/request_log.h"
+#include "service/metrics/metrics.h"
+#include "service/server/endpoints_file.h"
+#include "service/server/reconciliation.h"
+#include "service/system/system.h"
+
+#include <grpcpp/security/server_credentials.h>
+#include <sysexits.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+namespace hallmark::service {
+namespace {
+
+constexpr std::size_t kControlThreads = 4;
+constexpr std::size_t kMaxQueuedControlWork = 1024;
+constexpr std::size_t kAdminThreads = 2;
+constexpr std::size_t kMaxQueuedAdminWork = 64;
+// The command line and probes; a whole IAM policy fits in a request.
+constexpr std::size_t kMaxAdminConnections = 32;
+constexpr int kMaxAdminRequestBytes = 1024 * 1024;
+constexpr std::chrono::milliseconds kHealthInterval{200};
+constexpr const char* kServiceName = "hallmark.v1.KeyService";
+
+Unexpected<StartError> CannotStart(int exit_code, std::string message) {
+  return Unexpected(StartError{exit_code, std::move(message)});
+}
+
+int ExitCodeOfStore(Exception exception) {
+  if (exception == Exception::kConflictException) return EX_TEMPFAIL;  // another daemon holds it
+  if (exception == Exception::kUnsupportedOperationException) return EX_CONFIG;  // a newer schema
+  if (exception == Exception::kValidationException) return EX_CONFIG;  // of another Region
+  return EX_IOERR;
+}
+
+int ExitCodeOf(pkcs11::OpenFailure failure) {
+  switch (failure) {
+    case pkcs11::OpenFailure::kConfiguration:
+      return EX_CONFIG;
+    case pkcs11::OpenFailure::kTokenAbsent:
+      return EX_UNAVAILABLE;
+    case pkcs11::OpenFailure::kPinRefused:
+      return EX_NOPERM;
+    case pkcs11::OpenFailure::kTokenError:
+      return EX_SOFTWARE;
+  }
+  return EX_SOFTWARE;
+}
+
+Unexpected<StartError> StoreFailed(const Error& error) {
+  std::string message = error.message;
+  if (!error.detail.empty()) message += " (" + error.detail + ")";
+  return CannotStart(ExitCodeOfStore(error.exception), std::move(message));
+}
+
+std::string NewInstanceId(RandomSource& random) {
+  std::array<std::byte, 16> id{};
+  random.Fill(id);
+  return ToHex(id);
+}
+
+// What a server's connections do, for log and metrics.
+class ConnectionReporter final : public grpc_front::ConnectionObserver {
+ public:
+  // Both outlive the reporter.
+  ConnectionReporter(Log& log, Metrics& metrics) : log_(log), metrics_(metrics) {}
+
+  void Opened() override { metrics_.ConnectionOpened(); }
+  void Closed() override { metrics_.ConnectionClosed(); }
+  void Refused() override { metrics_.ConnectionRefused(); }
+  void Warning(const std::string& text) override {
+    log_.Write(LogLevel::kWarning, "connections", {{"text", text}});
+  }
+
+ private:
+  Log& log_;
+  Metrics& metrics_;
+};
+
+}  // namespace
+
+// Start goes down the members; Stop ends whatever has threads, in the order that it names.
+class Server::Impl {
+ public:
+  explicit Impl(const Config& config) : config_(config) {}
+  ~Impl() { Stop(); }
+
+  Result<void, StartError> Start();
+
+ private:
+  Result<void, StartError> OpenLog();
+  Result<void, StartError> OpenStore();
+  Result<void, StartError> OpenSockets();
+  Result<void, StartError> OpenToken();
+  Result<void, StartError> LoadImage();
+  Result<void, StartError> OpenFronts();
+  Result<void, StartError> PublishEndpoints();
+  void FollowToken(const std::stop_token& stop);
+  void SetServing(bool serving);
+  void LogAdministration(const grpc_front::AdminFront::Finished& call);
+  void Stop();
+
+  const Config config_;
+  SystemClock clock_;
+  OsRandom random_;
+  const std::string instance_id_ = NewInstanceId(random_);
+  std::shared_ptr<Log> log_;  // shared with gRPC's log hook, whose threads outlive servers
+  std::optional<RequestLog> request_log_;
+  // The lock of the store is held from here on: we are alone.
+  std::unique_ptr<KeyStore> store_;
+  StoreImage image_;  // emptied once it is loaded
+  std::shared_ptr<grpc::ServerCredentials> credentials_;
+  std::optional<grpc_front::Listener> key_listener_;
+  std::optional<grpc_front::Listener> admin_listener_;
+  pkcs11::OpenToken token_;
+  std::optional<Metrics> metrics_;  // after the token, which scrapes look at
+  std::string metrics_address_;
+  std::optional<ConnectionReporter> reporter_;
+  KeyDirectory keys_;
+  PrincipalDirectory principals_;
+  ClientTokens client_tokens_;
+  std::optional<app::WorkerPool> control_;
+  std::optional<app::WorkerPool> admin_pool_;
+  std::optional<app::Engine> engine_;
+  std::optional<app::PrincipalAdmin> principal_admin_;
+  std::optional<authn::PeerAuthenticator> authenticator_;
+  std::optional<grpc_front::GrpcFront> key_front_;
+  std::optional<grpc_front::AdminFront> admin_front_;
+  std::unique_ptr<grpc_front::GrpcServer> key_server_;
+  std::unique_ptr<grpc_front::GrpcServer> admin_server_;
+  EndpointsFile endpoints_;
+  std::jthread health_thread_;
+};
+
+Result<void, StartError> Server::Impl::Start() {
+  HALLMARK_RETURN_IF_ERROR(OpenLog());
+  HALLMARK_RETURN_IF_ERROR(OpenStore());
+  // Before the token: a PIN is not tried for a daemon that could not serve anyway.
+  HALLMARK_RETURN_IF_ERROR(OpenSockets());
+  HALLMARK_RETURN_IF_ERROR(OpenToken());
+  HALLMARK_RETURN_IF_ERROR(LoadImage());
+  HALLMARK_RETURN_IF_ERROR(OpenFronts());
+  SetServing(token_.hsm->available());
+  health_thread_ = std::jthread([this](const std::stop_token& stop) { FollowToken(stop); });
+  // Last: who waits for the file finds a daemon that serves.
+  return PublishEndpoints();
+}
+
+Result<void, StartError> Server::Impl::OpenLog() {
+  auto log = Log::Open(config_.log);
+  if (!log.has_value()) {
+    return CannotStart(EX_CONFIG, "log: " + log.error().message + "; check log.file");
+  }
+  log_ = *std::move(log);
+  request_log_.emplace(*log_, clock_);
+  grpc_front::SetGrpcLogSink([log = log_](const std::string& text) {
+    log->Write(LogLevel::kWarning, "grpc", {{"text", text}});
+  });
+  return {};
+}
+
+Result<void, StartError> Server::Impl::OpenStore() {
+  auto store = store::SqliteStore::Open(config_.store_directory, config_.site, random_);
+  if (!store.has_value()) return StoreFailed(store.error());
+  store_ = *std::move(store);
+  auto image = store_->Load();
+  if (!image.has_value()) return StoreFailed(image.error());
+  image_ = *std::move(image);
+  return {};
+}
+
+Result<void, StartError> Server::Impl::OpenSockets() {
+  auto credentials = grpc_front::MakeServerCredentials(
+      {config_.tls.certificate, config_.tls.private_key, config_.tls.client_ca});
+  if (!credentials.has_value()) return CannotStart(EX_CONFIG, std::move(credentials).error());
+  credentials_ = *std::move(credentials);
+  auto key_listener = grpc_front::Listener::OpenTcp(config_.grpc.listen);
+  if (!key_listener.has_value()) {
+    return CannotStart(EX_OSERR, "grpc.listen: " + key_listener.error());
+  }
+  key_listener_.emplace(*std::move(key_listener));
+  auto admin_listener = grpc_front::Listener::OpenUnix(config_.admin_socket);
+  if (!admin_listener.has_value()) {
+    return CannotStart(EX_OSERR, "admin.socket: " + admin_listener.error());
+  }
+  admin_listener_.emplace(*std::move(admin_listener));
+  return {};
+}
+
+Result<void, StartError> Server::Impl::OpenToken() {
+  const pkcs11::TokenOptions& options = config_.tokens.front();
+  const auto anchor =
+      std::find_if(image_.tokens.begin(), image_.tokens.end(),
+                   [&](const TokenRecord& token) { return token.token_id == options.token_id; });
+  if (anchor == image_.tokens.end()) {
+    return CannotStart(EX_UNAVAILABLE, "token " + options.token_id +
+                                           ": the store knows no anchor for it; run "
+                                           "`hallmark token init` once");
+  }
+  auto token = pkcs11::Open(options, *anchor, random_, TokenEvents(*log_));
+  if (!token.has_value()) {
+    return CannotStart(ExitCodeOf(token.error().failure), std::move(token.error().message));
+  }
+  token_ = *std::move(token);
+  return {};
+}
+
+Result<void, StartError> Server::Impl::LoadImage() {
+  const auto reconciled = Reconcile(
+      image_, instance_id_, *token_.hsm, *store_, clock_, [this](const std::string& text) {
+        log_->Write(LogLevel::kWarning, "reconciliation", {{"text", text}});
+      });
+  if (!reconciled.has_value()) return StoreFailed(reconciled.error());
+  log_->Write(LogLevel::kInfo, "reconciled",
+              {{"rolled_back", static_cast<std::int64_t>(reconciled->rolled_back)},
+               {"left_open", static_cast<std::int64_t>(reconciled->left_open)},
+               {"orphans", static_cast<std::int64_t>(reconciled->orphans)},
+               {"missing", static_cast<std::int64_t>(reconciled->missing)}});
+  LoadKeys(image_, keys_);
+  const Status loaded = app::LoadPrincipals(image_, principals_);
+  if (!loaded.has_value()) return StoreFailed(loaded.error());
+  LoadClientTokens(image_, keys_, client_tokens_);
+  return {};
+}
+
+Result<void, StartError> Server::Impl::OpenFronts() {
+  metrics_.emplace(clock_);
+  metrics_->WatchToken(*token_.hsm);
+  if (!config_.metrics_listen.empty()) {
+    auto address = metrics_->Listen(config_.metrics_listen);
+    if (!address.has_value()) {
+      return CannotStart(EX_OSERR, "metrics.listen " + config_.metrics_listen + ": " +
+                                       address.error().message + "; choose another address");
+    }
+    metrics_address_ = *std::move(address);
+  }
+  reporter_.emplace(*log_, *metrics_);
+  control_.emplace(kControlThreads, kMaxQueuedControlWork);
+  admin_pool_.emplace(kAdminThreads, kMaxQueuedAdminWork);
+  engine_.emplace(app::Engine{config_.site, std::exchange(image_, {}).meta.store_id, instance_id_,
+                              keys_, principals_, client_tokens_, *store_, *token_.hsm,
+                              *token_.sealer, clock_, random_, *control_,
+                              [this](const app::CallContext& call, const Status& status) {
+                                metrics_->Finished(call, status);
+                                request_log_->Finished(call, status);
+                              }});
+  principal_admin_.emplace(
+      app::PrincipalAdmin{config_.site, principals_, *store_, clock_, random_, *token_.sealer});
+  authenticator_.emplace(principals_, clock_);
+  key_front_.emplace(*engine_, *authenticator_, config_.grpc.max_call_duration);
+  admin_front_.emplace(*principal_admin_, *admin_pool_, config_.grpc.max_call_duration,
+                       [this](const auto& call) { LogAdministration(call); });
+
+  const std::size_t max_connections =
+      grpc_front::FitToDescriptorLimit(config_.grpc.max_connections);
+  if (max_connections < config_.grpc.max_connections) {
+    log_->Write(
+        LogLevel::kWarning, "connections",
+        {{"text", "the limit of open files allows fewer than grpc.max_connections; raise it"},
+         {"max_connections", static_cast<std::int64_t>(max_connections)}});
+  }
+  const grpc_front::ServerOptions key_options{
+      .limits = {max_connections, config_.grpc.max_connections_per_address},
+      .handshake_timeout = config_.grpc.handshake_timeout};
+  auto key_server =
+      grpc_front::GrpcServer::Start(*std::exchange(key_listener_, std::nullopt), credentials_,
+                                    *key_front_, key_options, *reporter_);
+  if (!key_server.has_value()) return CannotStart(EX_OSERR, std::move(key_server).error());
+  key_server_ = *std::move(key_server);
+
+  const grpc_front::ServerOptions admin_options{
+      .limits = {kMaxAdminConnections, kMaxAdminConnections},
+      .handshake_timeout = config_.grpc.handshake_timeout,
+      .max_request_bytes = kMaxAdminRequestBytes};
+  auto admin_server = grpc_front::GrpcServer::Start(*std::exchange(admin_listener_, std::nullopt),
+                                                    grpc::InsecureServerCredentials(),
+                                                    *admin_front_, admin_options, *reporter_);
+  if (!admin_server.has_value()) return CannotStart(EX_OSERR, std::move(admin_server).error());
+  admin_server_ = *std::move(admin_server);
+  return {};
+}
+
+void Server::Impl::LogAdministration(const grpc_front::AdminFront::Finished& call) {
+  std::string_view outcome = "OK";
+  std::string_view detail;
+  if (!call.status.has_value()) {
+    outcome = Describe(call.status.error().exception).name;
+    detail = call.status.error().detail;
+  }
+  log_->Write(LogLevel::kInfo, "admin",
+              {{"request_id", call.request_id},
+               {"method", call.method},
+               {"principal", call.principal},
+               {"outcome", outcome},
+               {"detail", detail}});
+}
+
+Result<void, StartError> Server::Impl::PublishEndpoints() {
+  log_->Write(LogLevel::kInfo, "serving",
+              {{"grpc", key_server_->address()}, {"metrics", metrics_address_}});
+  if (config_.endpoints_file.empty()) return {};
+  auto written = endpoints_.Write(config_.endpoints_file, {.grpc = key_server_->address(),
+                                                           .metrics = metrics_address_,
+                                                           .admin = admin_server_->address()});
+  if (!written.has_value()) return CannotStart(EX_OSERR, std::move(written).error());
+  return {};
+}
+
+void Server::Impl::SetServing(bool serving) {
+  key_server_->SetServing(kServiceName, serving);
+  admin_server_->SetServing(kServiceName, serving);
+}
+
+// The token is asked now and then, since it does not tell: what probes see lags by kHealthInterval.
+void Server::Impl::FollowToken(const std::stop_token& stop) {
+  Mutex mu;
+  ConditionVariable stopped;
+  bool shown = token_.hsm->available();
+  const MutexLock lock(mu);
+  while (!stop.stop_requested()) {
+    stopped.wait_for(mu, stop, kHealthInterval, [] { return false; });
+    const bool available = token_.hsm->available();
+    if (available == shown || stop.stop_requested()) continue;
+    shown = available;
+    SetServing(available);
+    log_->Write(available ? LogLevel::kInfo : LogLevel::kError, "health",
+                {{"token", available ? "available" : "unavailable"}});
+  }
+}
+
+void Server::Impl::Stop() {
+  // 1. Probes and balancers learn first; the thread that follows the token must not contradict.
+  health_thread_ = {};
+  if (key_server_ != nullptr && admin_server_ != nullptr) SetServing(false);
+  endpoints_.Remove();
+  // 2. No new connections, then calls may end. Both servers share the one deadline.
+  const auto deadline = std::chrono::system_clock::now() + config_.grpc.drain_timeout;
+  if (key_server_ != nullptr) key_server_->Stop(key_front_->active_calls(), deadline);
+  if (admin_server_ != nullptr) admin_server_->Stop(admin_front_->active_calls(), deadline);
+  grpc_front::SetGrpcLogSink({});
+  // 3. What works on its own: first the pools, which use the token, then the token. Its threads may
+  // be at work for calls that were given up, and look at directories and engine until they end.
+  // Scrapes look at the token.
+  control_.reset();
+  admin_pool_.reset();
+  if (metrics_.has_value()) metrics_->StopListening();
+  token_.hsm.reset();
+  // 4. No thread is left; the members go from the last to the first, down to the store and its
+  // lock.
+  if (admin_server_ != nullptr) log_->Write(LogLevel::kInfo, "stopped", {});
+}
+
+Result<std::unique_ptr<Server>, StartError> Server::Start(const Config& config) {
+  auto impl = std::make_unique<Impl>(config);
+  HALLMARK_RETURN_IF_ERROR(impl->Start());
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+}  // namespace hallmark::service

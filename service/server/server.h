@@ -1,0 +1,39 @@
+// The composition root: the one place that names concrete classes, and the order of start and stop.
+#pragma once
+
+#include "keystate/result.h"
+#include "service/config/config.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace hallmark::service {
+
+// Why the daemon cannot start.
+struct StartError {
+  int exit_code;        // of sysexits.h
+  std::string message;  // one line: the thing, the reason and the remedy
+};
+
+// A running daemon.
+//
+// Thread-safety: none; main owns it.
+class Server {
+ public:
+  // Serves when it returns. After a failure nothing is left running, and no socket, lock or
+  // endpoints file remains.
+  static Result<std::unique_ptr<Server>, StartError> Start(const Config& config);
+
+  // Drains: refuses what is new, lets calls end within the drain timeout, then closes everything.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hallmark::service

@@ -1,0 +1,24 @@
+// The steps of a case are written in KMS's own JSON; this turns them into messages and back.
+#pragma once
+
+#include <google/protobuf/message.h>
+#include <nlohmann/json.hpp>
+
+#include <stdexcept>
+
+namespace hallmark::testing {
+
+// Thrown for a case that is written wrongly: an unknown member, a value of the wrong type.
+struct CaseError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Members by their KMS spelling, or by their proto name for fields of our own. Bytes are written as
+// text with a prefix: "text:Hello", "hex:00ff", "repeat:4097" (that many letters). An enum is its
+// KMS spelling or a number.
+void FillFromKmsJson(const nlohmann::json& json, google::protobuf::Message* message);
+
+// Absent members are left out; bytes are "hex:…", timestamps numbers of seconds.
+nlohmann::json ToKmsJson(const google::protobuf::Message& message);
+
+}  // namespace hallmark::testing

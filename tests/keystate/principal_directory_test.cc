@@ -1,0 +1,86 @@
+#include "keystate/principal_directory.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace hallmark {
+namespace {
+
+const Site kSite{"aws", "us-west-2"};
+
+CertificateFingerprint Fingerprint(unsigned number) {
+  CertificateFingerprint fingerprint{};
+  fingerprint[0] = static_cast<std::byte>(number);
+  fingerprint[1] = static_cast<std::byte>(number >> 8U);
+  return fingerprint;
+}
+
+std::shared_ptr<const Principal> User(const std::string& id, const std::string& name,
+                                      unsigned certificate) {
+  return std::make_shared<const Principal>(
+      Principal{{.unique_id = id,
+                 .arn = *PrincipalArn::Parse("arn:aws:iam::111122223333:user/" + name, kSite)},
+                nullptr,
+                "",
+                {{.fingerprint = Fingerprint(certificate), .principal_id = id}},
+                {}});
+}
+
+TEST(PrincipalDirectoryTest, FindsByCertificateAndArn) {
+  PrincipalDirectory directory;
+  const auto user = User("1", "u", 1);
+  directory.Publish(user);
+  EXPECT_EQ(directory.FindByFingerprint(Fingerprint(1)), user);
+  EXPECT_EQ(directory.FindByArn(user->record.arn.text()), user);
+  EXPECT_EQ(directory.FindByFingerprint(Fingerprint(2)), nullptr);
+}
+
+TEST(PrincipalDirectoryTest, AWithdrawnPrincipalIsGoneInEveryIndex) {
+  PrincipalDirectory directory;
+  directory.Publish(User("1", "u", 1));
+  directory.Withdraw("1");
+  EXPECT_EQ(directory.FindByFingerprint(Fingerprint(1)), nullptr);
+  EXPECT_EQ(directory.FindByArn("arn:aws:iam::111122223333:user/u"), nullptr);
+  EXPECT_TRUE(directory.List().empty());
+}
+
+TEST(PrincipalDirectoryTest, ANewVersionDropsTheCertificatesOfTheOld) {
+  PrincipalDirectory directory;
+  directory.Publish(User("1", "u", 1));
+  directory.Publish(User("1", "u", 2));
+  EXPECT_EQ(directory.FindByFingerprint(Fingerprint(1)), nullptr);
+  EXPECT_NE(directory.FindByFingerprint(Fingerprint(2)), nullptr);
+  EXPECT_EQ(directory.List().size(), 1U);
+}
+
+TEST(PrincipalDirectoryTest, ANamesakeAddedBeforeTheOldOneIsWithdrawnStays) {
+  PrincipalDirectory directory;
+  directory.Publish(User("old", "u", 1));
+  const auto namesake = User("new", "u", 2);
+  directory.Publish(namesake);
+  directory.Withdraw("old");
+  EXPECT_EQ(directory.FindByArn("arn:aws:iam::111122223333:user/u"), namesake);
+  EXPECT_EQ(directory.FindByFingerprint(Fingerprint(1)), nullptr);
+}
+
+TEST(PrincipalDirectoryTest, ConcurrentWritersLoseNobody) {
+  PrincipalDirectory directory;
+  std::vector<std::jthread> writers;
+  for (unsigned t = 0; t < 4; ++t) {
+    writers.emplace_back([&directory, t] {
+      for (unsigned i = 0; i < 50; ++i) {
+        const unsigned number = t * 50 + i;
+        directory.Publish(User(std::to_string(number), "u" + std::to_string(number), number));
+      }
+    });
+  }
+  writers.clear();
+  EXPECT_EQ(directory.List().size(), 200U);
+}
+
+}  // namespace
+}  // namespace hallmark

@@ -1,0 +1,66 @@
+// keystate is pure: no header of it may reach gRPC, protobuf, PKCS#11 or SQL. The rest of this file
+// does not compile if one does.
+#include "keystate/authorize.h"
+#include "keystate/bytes.h"
+#include "keystate/client_tokens.h"
+#include "keystate/clock.h"
+#include "keystate/error.h"
+#include "keystate/hsm.h"
+#include "keystate/ids.h"
+#include "keystate/key_directory.h"
+#include "keystate/key_spec.h"
+#include "keystate/key_state.h"
+#include "keystate/key_store.h"
+#include "keystate/key_view.h"
+#include "keystate/mutex.h"
+#include "keystate/operation.h"
+#include "keystate/policy.h"
+#include "keystate/principal_directory.h"
+#include "keystate/random.h"
+#include "keystate/records.h"
+#include "keystate/result.h"
+#include "keystate/sealer.h"
+#include "keystate/secret.h"
+#include "keystate/snapshot.h"
+
+#if defined(CKR_OK) || defined(CK_TRUE)
+#error "a keystate header reaches PKCS#11"
+#endif
+#if defined(GOOGLE_PROTOBUF_VERSION)
+#error "a keystate header reaches protobuf"
+#endif
+#if defined(SQLITE_VERSION)
+#error "a keystate header reaches SQLite"
+#endif
+#if defined(GRPC_ARG_MAX_CONCURRENT_STREAMS) || defined(GRPCPP_GRPCPP_H)
+#error "a keystate header reaches gRPC"
+#endif
+#if defined(NLOHMANN_JSON_VERSION_MAJOR)
+#error "a keystate header reaches the JSON parser; it belongs to policy.cc alone"
+#endif
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+namespace hallmark {
+namespace {
+
+TEST(PurityTest, EveryHeaderOfKeystateIsCheckedHere) {
+  std::ostringstream self;
+  self << std::ifstream(__FILE__).rdbuf();
+  const std::filesystem::path folder =
+      std::filesystem::path(__FILE__).parent_path() / "../../keystate";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".h") continue;
+    const std::string include = "#include \"keystate/" + entry.path().filename().string() + "\"";
+    EXPECT_NE(self.str().find(include), std::string::npos) << include << " is missing";
+  }
+}
+
+}  // namespace
+}  // namespace hallmark

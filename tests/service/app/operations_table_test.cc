@@ -1,0 +1,31 @@
+#include "hallmark/v1/kms.pb.h"
+#include "service/app/operations.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+namespace hallmark::app {
+namespace {
+
+TEST(OperationsTableTest, ServesEveryMethodOfTheServiceAndNothingElse) {
+  const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+      "hallmark.v1.KeyService");
+  ASSERT_NE(service, nullptr);
+  std::set<std::string> methods;
+  for (int i = 0; i < service->method_count(); ++i) methods.insert(service->method(i)->name());
+  std::set<std::string> rows;
+  for (const OperationRow& row : Operations()) rows.insert(std::string(Name(row.operation)));
+  EXPECT_EQ(rows, methods);
+  EXPECT_EQ(Operations().size(), methods.size());
+}
+
+TEST(OperationsTableTest, RowsAreFoundByTheirOperation) {
+  EXPECT_EQ(Row(Operation::kGenerateMac).lane, Lane::kToken);
+  EXPECT_EQ(Row(Operation::kGenerateMac).key_ids, KeyIdForms::kKeyOrAlias);
+  EXPECT_EQ(Row(Operation::kCreateKey).lane, Lane::kControl);
+}
+
+}  // namespace
+}  // namespace hallmark::app

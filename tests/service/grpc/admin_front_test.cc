@@ -1,0 +1,210 @@
+#include "service/grpc/admin_front.h"
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "keystate/store/sqlite_store.h"
+#include "service/system/system.h"
+#include "tests/service/fake_clock.h"
+#include "tests/service/grpc/tiny_server.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <future>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hallmark::grpc_front {
+namespace {
+
+using hallmark::testing::Eventually;
+using hallmark::testing::PrintingObserver;
+using hallmark::testing::TemporaryDirectory;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+
+constexpr const char* kAlice = "arn:aws:iam::111122223333:user/Alice";
+constexpr std::chrono::milliseconds kMaxCall = 10s;
+
+template <class T, class E>
+T Must(Result<T, E> result) {
+  if (!result.has_value()) std::abort();
+  return *std::move(result);
+}
+
+// Secrets that are always the same.
+class FixedSealer final : public Sealer {
+ public:
+  std::string Seal(std::string_view, std::string_view) const override { return {}; }
+  std::optional<std::string> Open(std::string_view, std::string_view) const override {
+    return std::nullopt;
+  }
+  SecretBytes DeriveSecret(std::string_view) const override { return SecretBytes(Bytes(32)); }
+};
+
+// Tells when somebody has read the time.
+class NoticingClock final : public service::FakeClock {
+ public:
+  SteadyTime SteadyNow() const override {
+    const SteadyTime now = FakeClock::SteadyNow();
+    asked_ = true;
+    return now;
+  }
+  bool was_asked() const { return asked_; }
+
+ private:
+  mutable std::atomic<bool> asked_{false};
+};
+
+// AdminService on a Unix socket, with one thread and room for one call that waits.
+class AdminFrontTest : public ::testing::Test {
+ protected:
+  struct Line {
+    std::string method;
+    std::string principal;
+    std::string outcome;
+    bool operator==(const Line&) const = default;
+    friend void PrintTo(const Line& line, std::ostream* out) {
+      *out << line.method << ' ' << line.principal << ' ' << line.outcome;
+    }
+  };
+
+  AdminFrontTest() {
+    const std::string socket = directory_.path() + "/admin.sock";
+    server_ = Must(GrpcServer::Start(
+        Must(Listener::OpenUnix(socket)), grpc::InsecureServerCredentials(), front_,
+        {.limits = {10, 10}, .handshake_timeout = 5s, .max_request_bytes = 1024 * 1024},
+        observer_));
+    stub_ = v1::AdminService::NewStub(
+        grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()));
+  }
+  ~AdminFrontTest() override { Release(); }
+
+  // Occupies the pool's thread until Release.
+  void Block() {
+    std::promise<void> begun;
+    EXPECT_TRUE(pool_.Submit([&begun, until = unblock_.get_future().share()] {
+      begun.set_value();
+      until.wait();
+    }));
+    begun.get_future().wait();
+  }
+  void Release() {
+    if (!std::exchange(released_, true)) unblock_.set_value();
+  }
+
+  grpc::Status AddAlice(std::chrono::milliseconds within = 30s) {
+    v1::AddPrincipalRequest request;
+    request.set_arn(kAlice);
+    request.set_certificate_fingerprint(std::string(64, 'a'));
+    v1::AddPrincipalResponse response;
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + within);
+    return stub_->AddPrincipal(&context, request, &response);
+  }
+  grpc::Status List(std::chrono::milliseconds within = 30s) {
+    v1::ListPrincipalsResponse response;
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + within);
+    return stub_->ListPrincipals(&context, {}, &response);
+  }
+
+  void Note(const AdminFront::Finished& call) {
+    const MutexLock lock(mu_);
+    lines_.push_back({std::string(call.method), std::string(call.principal),
+                      call.status.has_value()
+                          ? "OK"
+                          : std::string(Describe(call.status.error().exception).name)});
+    if (sink_fails_) throw std::runtime_error("the log is broken");
+  }
+  std::vector<Line> lines() {
+    const MutexLock lock(mu_);
+    return lines_;
+  }
+  void BreakSink() {
+    const MutexLock lock(mu_);
+    sink_fails_ = true;
+  }
+
+  const TemporaryDirectory directory_;
+  const Site site_{"aws", "us-west-2"};
+  service::OsRandom random_;
+  NoticingClock clock_;
+  FixedSealer sealer_;
+  PrincipalDirectory principals_;
+  std::unique_ptr<store::SqliteStore> store_ =
+      Must(store::SqliteStore::Open(directory_.path() + "/store", site_, random_));
+  app::PrincipalAdmin admin_{site_, principals_, *store_, clock_, random_, sealer_};
+  Mutex mu_;
+  std::vector<Line> lines_ HALLMARK_GUARDED_BY(mu_);
+  bool sink_fails_ HALLMARK_GUARDED_BY(mu_) = false;
+  std::promise<void> unblock_;
+  bool released_ = false;
+  app::WorkerPool pool_{1, 1};
+  AdminFront front_{admin_, pool_, kMaxCall, [this](const auto& call) { Note(call); }};
+  PrintingObserver observer_;
+  std::unique_ptr<GrpcServer> server_;
+  std::unique_ptr<v1::AdminService::Stub> stub_;
+};
+
+TEST_F(AdminFrontTest, ACallIsReportedWithThePrincipalItIsAbout) {
+  EXPECT_TRUE(AddAlice().ok());
+  EXPECT_TRUE(List().ok());
+  EXPECT_EQ(AddAlice().error_code(), grpc::ALREADY_EXISTS);
+  EXPECT_THAT(lines(),
+              ElementsAre(Line{"AddPrincipal", kAlice, "OK"}, Line{"ListPrincipals", "", "OK"},
+                          Line{"AddPrincipal", kAlice, "AlreadyExistsException"}));
+}
+
+TEST_F(AdminFrontTest, ACallThatWaitedBeyondItsClientsDeadlineIsNotBegun) {
+  Block();
+  EXPECT_EQ(AddAlice(200ms).error_code(), grpc::DEADLINE_EXCEEDED);
+  clock_.Advance(200ms);
+  Release();
+  ASSERT_TRUE(Eventually([this] { return !lines().empty(); }));
+  EXPECT_THAT(lines(), ElementsAre(Line{"AddPrincipal", kAlice, "DependencyTimeoutException"}));
+  EXPECT_EQ(principals_.FindByArn(kAlice), nullptr);
+  EXPECT_THAT(store_->Load()->principals, IsEmpty());
+}
+
+TEST_F(AdminFrontTest, ACallThatWaitedForTheServersMaximumIsNotBegun) {
+  Block();
+  std::future<grpc::Status> added = std::async(std::launch::async, [this] { return AddAlice(); });
+  ASSERT_TRUE(Eventually([this] { return clock_.was_asked(); }));  // for the deadline, at arrival
+  clock_.Advance(kMaxCall);
+  Release();
+  EXPECT_EQ(added.get().error_code(), grpc::UNAVAILABLE);
+  EXPECT_EQ(principals_.FindByArn(kAlice), nullptr);
+}
+
+TEST_F(AdminFrontTest, ACallBeyondTheQueueIsToldWhenToComeBack) {
+  Block();
+  ASSERT_TRUE(pool_.Submit([] {}));
+  const grpc::Status refused = List();
+  EXPECT_EQ(refused.error_code(), grpc::RESOURCE_EXHAUSTED);
+  google::rpc::Status details;
+  ASSERT_TRUE(details.ParseFromString(refused.error_details()));
+  ASSERT_THAT(details.details(), SizeIs(2));
+  EXPECT_TRUE(details.details(1).Is<google::rpc::RetryInfo>());
+}
+
+TEST_F(AdminFrontTest, ALogThatFailsCostsNobodyTheAnswer) {
+  BreakSink();
+  EXPECT_TRUE(List().ok());
+  EXPECT_TRUE(List().ok());
+}
+
+}  // namespace
+}  // namespace hallmark::grpc_front

@@ -1,0 +1,122 @@
+#include "tests/service/grpc/tiny_server.h"
+
+#include "service/grpc/status.h"
+#include "service/grpc/tls.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+namespace hallmark::testing {
+namespace {
+
+template <class T>
+T Must(Result<T, std::string> result) {
+  if (!result.has_value()) {
+    std::fprintf(stderr, "tiny server: %s\n", result.error().c_str());
+    std::abort();
+  }
+  return *std::move(result);
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* EchoingRefusal::DescribeKey(grpc::CallbackServerContext* context,
+                                                      const v1::DescribeKeyRequest* request,
+                                                      v1::DescribeKeyResponse*) {
+  constexpr std::string_view kRequestId = "0b8bd6a4-36f4-4b1c-9c6c-4f5a2c1d7e90";
+  context->AddInitialMetadata("x-hallmark-request-id", std::string(kRequestId));
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(grpc_front::ToGrpcStatus(
+      Fail(Exception::kNotFoundException, "Invalid keyId '" + request->key_id() + "'"),
+      kRequestId));
+  return reactor;
+}
+
+void PrintingObserver::Warning(const std::string& text) {
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
+TinyServer::TinyServer(const grpc_front::ServerOptions& options) {
+  const TemporaryDirectory directory;
+  const PemPair pair = authority_.IssueServer();
+  auto credentials = Must(
+      grpc_front::MakeServerCredentials({directory.Write("server.pem", pair.certificate),
+                                         directory.Write("server.key", pair.private_key),
+                                         directory.Write("ca.pem", authority_.certificate())}));
+  server_ =
+      Must(grpc_front::GrpcServer::Start(Must(grpc_front::Listener::OpenTcp("127.0.0.1:0")),
+                                         std::move(credentials), service_, options, observer_));
+}
+
+TinyServer::TinyServer(const std::string& socket_path, const grpc_front::ServerOptions& options) {
+  server_ = Must(grpc_front::GrpcServer::Start(Must(grpc_front::Listener::OpenUnix(socket_path)),
+                                               grpc::InsecureServerCredentials(), service_, options,
+                                               observer_));
+}
+
+std::string TinyServer::port() const {
+  const std::string& address = server_->address();
+  return address.substr(address.rfind(':') + 1);
+}
+
+std::shared_ptr<grpc::Channel> TinyServer::Connect() const {
+  return ConnectTo(server_->address(), authority_.certificate(), authority_.IssueClient());
+}
+
+std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, const std::string& ca,
+                                         const PemPair& client) {
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = ca;
+  options.pem_cert_chain = client.certificate;
+  options.pem_private_key = client.private_key;
+  grpc::ChannelArguments arguments;
+  // Otherwise channels with equal arguments share a connection.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 100);
+  return grpc::CreateCustomChannel(address, grpc::SslCredentials(options), arguments);
+}
+
+grpc::Status Describe(const std::shared_ptr<grpc::Channel>& channel, const std::string& key_id) {
+  const auto stub = v1::KeyService::NewStub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  v1::DescribeKeyRequest request;
+  request.set_key_id(key_id);
+  v1::DescribeKeyResponse response;
+  return stub->DescribeKey(&context, request, &response);
+}
+
+bool Eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+TemporaryDirectory::TemporaryDirectory() {
+  std::string name = (std::filesystem::temp_directory_path() / "hallmark-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) std::abort();
+  path_ = std::move(name);
+}
+
+TemporaryDirectory::~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+
+std::string TemporaryDirectory::Write(const std::string& name, const std::string& text) const {
+  std::string file = path_ + "/" + name;
+  std::ofstream(file, std::ios::binary) << text;
+  chmod(file.c_str(), S_IRUSR | S_IWUSR);
+  return file;
+}
+
+}  // namespace hallmark::testing

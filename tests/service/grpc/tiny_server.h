@@ -1,0 +1,79 @@
+// A real gRPC server behind our acceptor whose service refuses everything: for tests of what lies
+// below the operations.
+#pragma once
+
+#include "hallmark/v1/kms.grpc.pb.h"
+#include "service/grpc/grpc_server.h"
+#include "tests/support/test_certificates.h"
+
+#include <grpcpp/channel.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace hallmark::testing {
+
+// Refuses with a NotFoundException whose message is the request's KeyId.
+class EchoingRefusal final : public v1::KeyService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* DescribeKey(grpc::CallbackServerContext* context,
+                                        const v1::DescribeKeyRequest* request,
+                                        v1::DescribeKeyResponse* response) override;
+};
+
+class PrintingObserver final : public grpc_front::ConnectionObserver {
+ public:
+  void Opened() override {}
+  void Closed() override {}
+  void Refused() override {}
+  void Warning(const std::string& text) override;
+};
+
+class TinyServer {
+ public:
+  // On a free port of 127.0.0.1. Aborts on failure.
+  explicit TinyServer(const grpc_front::ServerOptions& options);
+  // On a Unix socket, without TLS.
+  TinyServer(const std::string& socket_path, const grpc_front::ServerOptions& options);
+
+  grpc_front::GrpcServer& server() { return *server_; }
+  const TestAuthority& authority() const { return authority_; }
+  std::string port() const;
+
+  // A channel of its own connection, with a client certificate of `authority`.
+  std::shared_ptr<grpc::Channel> Connect() const;
+
+ private:
+  TestAuthority authority_;
+  EchoingRefusal service_;
+  PrintingObserver observer_;
+  std::unique_ptr<grpc_front::GrpcServer> server_;
+};
+
+std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, const std::string& ca,
+                                         const PemPair& client);
+
+// Calls DescribeKey once; the status says whether the server was reached.
+grpc::Status Describe(const std::shared_ptr<grpc::Channel>& channel, const std::string& key_id);
+
+// Whether `condition` becomes true within ten seconds.
+bool Eventually(const std::function<bool()>& condition);
+
+// A directory that lives as long as this.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+
+  const std::string& path() const { return path_; }
+  // Writes a file with mode 0600 and returns its path.
+  std::string Write(const std::string& name, const std::string& text) const;
+
+ private:
+  std::string path_;
+};
+
+}  // namespace hallmark::testing

@@ -1,0 +1,155 @@
+#include "service/metrics/metrics.h"
+
+#include "tests/service/fake_clock.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace hallmark::service {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// Says whether it is there, and does nothing else.
+class SwitchedHsm : public Hsm {
+ public:
+  const std::string& token_id() const override { return token_id_; }
+  bool available() const override { return available_; }
+  void ComputeMac(std::shared_ptr<MacTask> task) override {
+    task->Finish(Fail(Exception::kKeyUnavailableException));
+  }
+  Result<GeneratedKey> GenerateKey(const CkaId&, KeySpec, SteadyTime) override {
+    return Fail(Exception::kUnsupportedOperationException);
+  }
+  Status DestroyKey(const CkaId&, SteadyTime) override {
+    return Fail(Exception::kUnsupportedOperationException);
+  }
+  std::vector<Bytes> ListKeys() const override { return {}; }
+
+  bool available_ = true;
+
+ private:
+  std::string token_id_ = "main";
+};
+
+class MetricsTest : public ::testing::Test {
+ protected:
+  MetricsTest() { call_.started = clock_.SteadyNow(); }
+
+  void Listen() {
+    const Result<std::string> address = metrics_.Listen("127.0.0.1:0");
+    ASSERT_TRUE(address.has_value()) << ToString(address.error());
+    address_ = *address;
+  }
+
+  // One GET over a real socket; the whole answer.
+  std::string Scrape() const {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_port =
+        htons(static_cast<std::uint16_t>(std::stoi(address_.substr(address_.rfind(':') + 1))));
+    std::string answer;
+    if (connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) {
+      const std::string request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+      EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
+      std::array<char, 4096> part{};
+      for (ssize_t size = 0; (size = read(fd, part.data(), part.size())) > 0;) {
+        answer.append(part.data(), static_cast<std::size_t>(size));
+      }
+    }
+    close(fd);
+    return answer;
+  }
+
+  FakeClock clock_;
+  SwitchedHsm hsm_;
+  Metrics metrics_{clock_};
+  app::CallContext call_;
+  std::string address_;
+};
+
+TEST_F(MetricsTest, PortZeroReportsWhatWasBound) {
+  Listen();
+  EXPECT_THAT(address_, ::testing::MatchesRegex("127\\.0\\.0\\.1:[1-9][0-9]*"));
+  EXPECT_THAT(Scrape(), HasSubstr("200 OK"));
+}
+
+TEST_F(MetricsTest, AddressInUseIsRefusedWithTheAddress) {
+  Listen();
+  Metrics second(clock_);
+  const Result<std::string> refused = second.Listen(address_);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message, HasSubstr(address_));
+}
+
+TEST_F(MetricsTest, RequestsAreCountedByOperationAndOutcomeAndTimed) {
+  Listen();
+  call_.operation = Operation::kGenerateMac;
+  clock_.Advance(std::chrono::milliseconds(2));
+  metrics_.Finished(call_, {});
+  metrics_.Finished(call_, {});
+  metrics_.Finished(call_, Fail(Exception::kDisabledException));
+  const std::string text = Scrape();
+  EXPECT_THAT(text,
+              HasSubstr("hallmark_requests_total{operation=\"GenerateMac\",outcome=\"OK\"} 2"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          "hallmark_requests_total{operation=\"GenerateMac\",outcome=\"DisabledException\"} 1"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          "hallmark_request_duration_seconds_bucket{operation=\"GenerateMac\",le=\"0.001\"} 0"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          "hallmark_request_duration_seconds_bucket{operation=\"GenerateMac\",le=\"0.0025\"} 3"));
+  EXPECT_THAT(text, Not(HasSubstr("VerifyMac")));
+}
+
+TEST_F(MetricsTest, ConcurrentFirstCallsLoseNoCount) {
+  Listen();
+  call_.operation = Operation::kVerifyMac;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([this] {
+        for (int n = 0; n < 1000; ++n) metrics_.Finished(call_, {});
+      });
+    }
+  }
+  EXPECT_THAT(Scrape(), HasSubstr("{operation=\"VerifyMac\",outcome=\"OK\"} 4000"));
+}
+
+TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
+  metrics_.WatchToken(hsm_);
+  Listen();
+  EXPECT_THAT(Scrape(), HasSubstr("hallmark_token_available{token=\"main\"} 1"));
+  hsm_.available_ = false;
+  EXPECT_THAT(Scrape(), HasSubstr("hallmark_token_available{token=\"main\"} 0"));
+}
+
+TEST_F(MetricsTest, ConnectionsAreCounted) {
+  Listen();
+  metrics_.ConnectionOpened();
+  metrics_.ConnectionOpened();
+  metrics_.ConnectionClosed();
+  metrics_.ConnectionRefused();
+  const std::string text = Scrape();
+  EXPECT_THAT(text, HasSubstr("hallmark_connections 1"));
+  EXPECT_THAT(text, HasSubstr("hallmark_refused_connections_total 1"));
+}
+
+}  // namespace
+}  // namespace hallmark::service

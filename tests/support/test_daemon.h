@@ -1,0 +1,116 @@
+// The real hallmarkd in its own process, on a real SoftHSM token, over real TLS.
+#pragma once
+
+#include "hallmark/v1/admin.grpc.pb.h"
+#include "hallmark/v1/kms.grpc.pb.h"
+#include "keystate/records.h"
+#include "tests/support/child_process.h"
+#include "tests/support/test_certificates.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hallmark::testing {
+
+// How a call ended, as a client sees it.
+struct Outcome {
+  grpc::StatusCode code = grpc::StatusCode::OK;
+  std::string exception;  // from ErrorInfo; empty for a success or without details
+  std::string message;
+  std::optional<std::chrono::milliseconds> retry_after;
+
+  bool ok() const { return code == grpc::StatusCode::OK; }
+};
+
+Outcome OutcomeOf(const grpc::Status& status);
+// For failed expectations: "PERMISSION_DENIED AccessDeniedException: …".
+std::ostream& operator<<(std::ostream& out, const Outcome& outcome);
+
+// A channel of one principal.
+struct Client {
+  PemPair credentials;
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<v1::KeyService::Stub> keys;
+
+  // Calls a method of KeyService; the deadline is generous unless given.
+  template <class Request, class Response>
+  Outcome Call(grpc::Status (v1::KeyService::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                            Response*),
+               const Request& request, Response* response,
+               std::chrono::milliseconds within = std::chrono::seconds(30)) const {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + within);
+    return OutcomeOf((keys.get()->*method)(&context, request, response));
+  }
+};
+
+class TestDaemon {
+ public:
+  struct Options {
+    std::string grpc_settings{};   // lines of [grpc]
+    std::string token_settings{};  // lines of [token.main]
+    // Prepended to the daemon's command line: {"/usr/bin/prlimit", "--nofile=64"}.
+    std::vector<std::string> wrapper{};
+  };
+
+  static constexpr const char* kAccount = "111122223333";
+  static constexpr const char* kAdmin = "arn:aws:iam::111122223333:user/Admin";
+  static constexpr const char* kAllowAll =
+      R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]})";
+
+  // Makes home, token and configuration; the daemon does not run yet.
+  TestDaemon();
+  explicit TestDaemon(Options options);
+
+  // Starts it and waits until it serves; aborts the test binary if it does not.
+  void Start();
+  // Starts it and waits until it ends.
+  Finished RunToEnd();
+  // SIGTERM; its exit code.
+  int Stop();
+  // SIGKILL.
+  void Kill();
+  bool running() const { return process_ != nullptr; }
+  pid_t pid() const { return process_->pid(); }
+
+  // Faults inside the token, as in the control file of the fault module; "" for none.
+  void SetFaults(const std::string& lines) const;
+
+  // Registers the principal with a new certificate.
+  Client AddPrincipal(const std::string& arn, const std::string& policy);
+  Outcome TryAddPrincipal(const std::string& arn, const std::string& policy,
+                          const std::string& certificate_pem);
+  Outcome RemovePrincipal(const std::string& arn);
+  Client Connect(const PemPair& credentials) const;
+  // kAdmin, allowed everything; registered at the first call.
+  const Client& admin();
+
+  // Changes a key behind the daemon's back; it must be stopped.
+  void SetKeyState(const std::string& key_id, KeyState state) const;
+
+  const std::filesystem::path& home() const { return home_.path(); }
+  std::filesystem::path config_file() const { return home() / "hallmarkd.toml"; }
+  const std::string& target() const { return target_; }
+  const TestAuthority& authority() const { return authority_; }
+  std::string Log() const { return ReadFile(home() / "log"); }
+  std::vector<std::string> environment() const;
+
+ private:
+  void WriteConfiguration(const Options& options) const;
+  std::vector<std::string> CommandLine() const;
+
+  TemporaryDirectory home_;
+  TestAuthority authority_;
+  Options options_;
+  std::unique_ptr<ChildProcess> process_;
+  std::string target_;
+  std::optional<Client> admin_;
+};
+
+}  // namespace hallmark::testing
