@@ -10,6 +10,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <string_view>
@@ -40,6 +41,8 @@ class AdminFront final : public v1::AdminService::CallbackService {
         on_finished_(std::move(on_finished)) {}
 
   const ActiveCalls& active_calls() const { return active_calls_; }
+  // For calls that arrive from now on.
+  void set_max_call_duration(std::chrono::milliseconds duration) { max_call_duration_ = duration; }
 
 #define HALLMARK_SERVE(method)                                                                   \
   grpc::ServerUnaryReactor* method(grpc::CallbackServerContext* context,                         \
@@ -68,7 +71,7 @@ class AdminFront final : public v1::AdminService::CallbackService {
 
   app::PrincipalAdmin& admin_;
   app::WorkerPool& pool_;
-  const std::chrono::milliseconds max_call_duration_;
+  std::atomic<std::chrono::milliseconds> max_call_duration_;
   const FinishedSink on_finished_;
   ActiveCalls active_calls_;
 };

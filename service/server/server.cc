@@ -15,12 +15,14 @@
 #include "service/grpc/grpc_log.h"
 #include "service/grpc/grpc_server.h"
 #include "service/grpc/listener.h"
+#include "service/grpc/rotating_credentials.h"
 #include "service/grpc/tls.h"
 #include "service/log/log.h"
 #include "service/log/request_log.h"
 #include "service/metrics/metrics.h"
 #include "service/server/endpoints_file.h"
 #include "service/server/reconciliation.h"
+#include "service/server/reload.h"
 #include "service/system/system.h"
 
 #include <grpcpp/security/server_credentials.h>
@@ -113,6 +115,7 @@ class Server::Impl {
   ~Impl() { Stop(); }
 
   Result<void, StartError> Start();
+  void Reload(const Result<Config, std::vector<ConfigError>>& wanted);
 
  private:
   Result<void, StartError> OpenLog();
@@ -127,7 +130,7 @@ class Server::Impl {
   void LogAdministration(const grpc_front::AdminFront::Finished& call);
   void Stop();
 
-  const Config config_;
+  Config config_;  // its live keys change by Reload, on main's thread as everything that reads them
   SystemClock clock_;
   OsRandom random_;
   const std::string instance_id_ = NewInstanceId(random_);
@@ -136,7 +139,7 @@ class Server::Impl {
   // The lock of the store is held from here on: we are alone.
   std::unique_ptr<KeyStore> store_;
   StoreImage image_;  // emptied once it is loaded
-  std::shared_ptr<grpc::ServerCredentials> credentials_;
+  std::shared_ptr<grpc_front::RotatingCredentials> credentials_;
   std::optional<grpc_front::Listener> key_listener_;
   std::optional<grpc_front::Listener> admin_listener_;
   pkcs11::OpenToken token_;
@@ -197,10 +200,9 @@ Result<void, StartError> Server::Impl::OpenStore() {
 }
 
 Result<void, StartError> Server::Impl::OpenSockets() {
-  auto credentials = grpc_front::MakeServerCredentials(
-      {config_.tls.certificate, config_.tls.private_key, config_.tls.client_ca});
-  if (!credentials.has_value()) return CannotStart(EX_CONFIG, std::move(credentials).error());
-  credentials_ = *std::move(credentials);
+  auto tls = grpc_front::ReadTlsFiles(TlsFilesOf(config_));
+  if (!tls.has_value()) return CannotStart(EX_CONFIG, std::move(tls).error());
+  credentials_ = std::make_shared<grpc_front::RotatingCredentials>(*std::move(tls));
   auto key_listener = grpc_front::Listener::OpenTcp(config_.grpc.listen);
   if (!key_listener.has_value()) {
     return CannotStart(EX_OSERR, "grpc.listen: " + key_listener.error());
@@ -278,17 +280,8 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   admin_front_.emplace(*principal_admin_, *admin_pool_, config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 
-  const std::size_t max_connections =
-      grpc_front::FitToDescriptorLimit(config_.grpc.max_connections);
-  if (max_connections < config_.grpc.max_connections) {
-    log_->Write(
-        LogLevel::kWarning, "connections",
-        {{"text", "the limit of open files allows fewer than grpc.max_connections; raise it"},
-         {"max_connections", static_cast<std::int64_t>(max_connections)}});
-  }
-  const grpc_front::ServerOptions key_options{
-      .limits = {max_connections, config_.grpc.max_connections_per_address},
-      .handshake_timeout = config_.grpc.handshake_timeout};
+  const grpc_front::ServerOptions key_options{.limits = LimitsOf(config_, *log_),
+                                              .handshake_timeout = config_.grpc.handshake_timeout};
   auto key_server =
       grpc_front::GrpcServer::Start(*std::exchange(key_listener_, std::nullopt), credentials_,
                                     *key_front_, key_options, *reporter_);
@@ -305,6 +298,11 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   if (!admin_server.has_value()) return CannotStart(EX_OSERR, std::move(admin_server).error());
   admin_server_ = *std::move(admin_server);
   return {};
+}
+
+void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted) {
+  service::Reload(
+      wanted, {*log_, *metrics_, *credentials_, *key_server_, *key_front_, *admin_front_}, config_);
 }
 
 void Server::Impl::LogAdministration(const grpc_front::AdminFront::Finished& call) {
@@ -381,6 +379,10 @@ Result<std::unique_ptr<Server>, StartError> Server::Start(const Config& config) 
   auto impl = std::make_unique<Impl>(config);
   HALLMARK_RETURN_IF_ERROR(impl->Start());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+void Server::Reload(const Result<Config, std::vector<ConfigError>>& wanted) {
+  impl_->Reload(wanted);
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

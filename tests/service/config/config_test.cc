@@ -317,5 +317,94 @@ TEST_F(ConfigTest, ExampleHasEveryKeyUnderItsSectionAndItsDefaultsAreTheDefaults
   EXPECT_EQ(config->tokens[0].key_copies, defaults->tokens[0].key_copies);
 }
 
+TEST_F(ConfigTest, ExampleNamesTheLiveKeysAndNoOther) {
+  // The words of the comment's last lines: "#   grpc.max_connections …".
+  std::vector<std::string> named;
+  std::istringstream lines(Example());
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("#   ")) continue;
+    std::istringstream words(line.substr(1));
+    for (std::string word; words >> word;) named.push_back(word);
+  }
+  std::vector<std::string> live;
+  for (const std::string& key : ConfigKeys()) {
+    if (IsLive(key)) live.push_back(key);
+  }
+  EXPECT_THAT(named, ::testing::UnorderedElementsAreArray(live));
+}
+
+// The keys that differ, with "!" before those that wait for the next start.
+std::vector<std::string> Changed(const Config& running, const Config& wanted) {
+  std::vector<std::string> keys;
+  for (const ConfigChange& change : ChangedKeys(running, wanted)) {
+    keys.push_back((change.effect == Effect::kLive ? "" : "!") + change.key);
+  }
+  return keys;
+}
+
+TEST_F(ConfigTest, EveryKeyThatDiffersIsNamed) {
+  const auto defaults = Load(kToken);
+  const auto other = Load(R"(endpoints_file = "e"
+[site]
+partition = "p"
+region = "r"
+[grpc]
+listen = "127.0.0.1:1"
+max_connections = 8
+max_connections_per_address = 7
+handshake_timeout_ms = 101
+max_call_ms = 102
+drain_timeout_ms = 103
+[tls]
+certificate = "c"
+private_key = "k"
+client_ca = "a"
+[admin]
+socket = "s"
+[store]
+directory = "d"
+[metrics]
+listen = ""
+[log]
+level = "error"
+format = "text"
+file = "f"
+[token.main]
+module = "n.so"
+uri = "pkcs11:token=u"
+init_args = "i"
+sync_path = "y"
+sessions = 3
+max_queued = 4
+key_copies = true
+)");
+  ASSERT_TRUE(defaults.has_value());
+  ASSERT_TRUE(other.has_value()) << other.error().front().message;
+  EXPECT_THAT(Changed(*defaults, *defaults), ::testing::IsEmpty());
+  std::vector<std::string> all;
+  for (std::string key : ConfigKeys()) {
+    if (key.starts_with("token.<id>")) key.replace(0, 10, "token.main");
+    all.push_back((IsLive(key) ? "" : "!") + key);
+  }
+  EXPECT_THAT(Changed(*defaults, *other), ::testing::UnorderedElementsAreArray(all));
+}
+
+TEST_F(ConfigTest, TakingOverTheLiveKeysLeavesTheOthersToTheNextStart) {
+  auto running = Load(kToken);
+  const auto wanted =
+      Load(std::string("[grpc]\nlisten = \"127.0.0.1:1\"\nmax_call_ms = 102\n") + kToken);
+  ASSERT_TRUE(running.has_value() && wanted.has_value());
+  TakeOverLive(*wanted, *running);
+  EXPECT_EQ(running->grpc.max_call_duration, std::chrono::milliseconds(102));
+  EXPECT_THAT(Changed(*running, *wanted), ::testing::ElementsAre("!grpc.listen"));
+}
+
+TEST_F(ConfigTest, ATokenThatCameOrWentIsNamed) {
+  const auto running = Load(kToken);
+  const auto wanted = Load("[token.spare]\nmodule = \"m.so\"\nuri = \"pkcs11:token=t\"\n");
+  ASSERT_TRUE(running.has_value() && wanted.has_value());
+  EXPECT_THAT(Changed(*running, *wanted), ::testing::ElementsAre("!token.main", "!token.spare"));
+}
+
 }  // namespace
 }  // namespace hallmark::service
