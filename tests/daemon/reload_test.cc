@@ -75,6 +75,11 @@ class ReloadTest : public ::testing::Test {
   }
   // A new connection.
   Outcome TryAnew() { return DescribeKey(daemon_.Connect(daemon_.admin().credentials), key_); }
+  // A MAC, which level "debug" shows, and a refusal, with which the log is flushed.
+  void MakeAMac() {
+    EXPECT_TRUE(GenerateMac(daemon_.admin(), key_, "m").outcome.ok());
+    EXPECT_FALSE(DescribeKey(daemon_.admin(), "alias/none").ok());
+  }
   std::string Scrape() const {
     const std::string endpoints = ReadFile(daemon_.home() / "endpoints.json");
     const std::size_t begin = endpoints.find("http://") + 7;
@@ -84,7 +89,7 @@ class ReloadTest : public ::testing::Test {
   }
 
   TestDaemon daemon_;
-  TestAuthority other_;
+  TestAuthority other_{"another test CA"};
   std::string key_;
 };
 
@@ -128,9 +133,10 @@ TEST_F(ReloadTest, TheSerialOfTheCertificateInUseIsLogged) {
   Install(daemon_.authority().IssueServer());
   const std::string said = Reload();
   // "serial=5A0C…\n"
-  const std::string serial = Run({"/usr/bin/openssl", "x509", "-noout", "-serial", "-in",
-                                  (daemon_.home() / "tls/server.pem").string()})
-                                 .output;
+  const std::string serial =
+      hallmark::testing::Run({"/usr/bin/openssl", "x509", "-noout", "-serial", "-in",
+                              (daemon_.home() / "tls/server.pem").string()})
+          .output;
   ASSERT_THAT(serial, ::testing::StartsWith("serial="));
   EXPECT_THAT(said, HasSubstr("\"certificate_serial\":\"" + serial.substr(7, serial.size() - 8)));
 }
@@ -204,12 +210,12 @@ TEST_F(ReloadTest, AChangedTokenSettingIsNamedWithItsToken) {
 TEST_F(ReloadTest, TheLogLevelIsApplied) {
   Configure("level = \"debug\"", "level = \"error\"");
   EXPECT_THAT(Reload(), HasSubstr(R"("changed":"log.level")"));
-  EXPECT_TRUE(GenerateMac(daemon_.admin(), key_, "m").outcome.ok());
+  MakeAMac();
   Configure("level = \"error\"", "level = \"debug\"");
   EXPECT_THAT(Reload(), HasSubstr(kApplied));
   EXPECT_THAT(daemon_.Log(), Not(HasSubstr("GenerateMac")));
   const std::size_t before = daemon_.Log().size();
-  EXPECT_TRUE(GenerateMac(daemon_.admin(), key_, "m").outcome.ok());
+  MakeAMac();
   EXPECT_TRUE(Eventually([&] { return Contains(daemon_.Log().substr(before), "GenerateMac"); }));
 }
 
@@ -223,7 +229,7 @@ TEST_F(ReloadTest, MistakesInTheFileAreLoggedWithTheirLinesAndChangeNothing) {
   EXPECT_THAT(said, HasSubstr("hallmarkd.toml:8: grpc.max_cal_ms: no such key"));
   EXPECT_THAT(said, HasSubstr(kRefused));
   EXPECT_THAT(ShownToANewConnection(), HasSubstr(old_certificate));
-  EXPECT_TRUE(GenerateMac(daemon_.admin(), key_, "m").outcome.ok());
+  MakeAMac();
   EXPECT_TRUE(Eventually([&] { return Contains(daemon_.Log(), "GenerateMac"); }));
 }
 
@@ -246,7 +252,7 @@ TEST_F(ReloadTest, ALogFileThatWasRenamedIsLeftAndANewOneBegun) {
   ASSERT_TRUE(Eventually(
       [&] { return std::filesystem::exists(log) && Contains(ReadFile(log), kApplied); }, 30s));
   const std::string before = ReadFile(rotated);
-  EXPECT_TRUE(GenerateMac(daemon_.admin(), key_, "m").outcome.ok());
+  MakeAMac();
   EXPECT_TRUE(Eventually([&] { return Contains(ReadFile(log), "GenerateMac"); }));
   EXPECT_EQ(ReadFile(rotated), before);
 }
