@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hallmark::service {
@@ -63,6 +64,24 @@ struct ConfigError {
 
 // Every key that LoadConfig reads: "endpoints_file", "grpc.listen", "token.<id>.module".
 std::vector<std::string> ConfigKeys();
+
+// When a key that was changed in the file takes effect: as soon as the file is read again, or at
+// the next start.
+enum class Effect { kLive, kNextStart };
+
+struct ConfigChange {
+  std::string key;  // "grpc.listen"; "token.<id>" for a token that came or went
+  Effect effect;
+};
+
+// The keys whose values differ; for files, their names and not their contents.
+std::vector<ConfigChange> ChangedKeys(const Config& running, const Config& wanted);
+
+// Copies the live keys.
+void TakeOverLive(const Config& wanted, Config& running);
+
+// Whether TakeOverLive copies the key, of those that ConfigKeys names.
+bool IsLive(std::string_view key);
 
 // Reads and checks the file, and reports all mistakes at once; unknown keys are mistakes, so that a
 // typo is not a silent default.

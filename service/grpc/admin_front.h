@@ -11,6 +11,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <string_view>
@@ -43,6 +44,8 @@ class AdminFront final : public v1::AdminService::CallbackService {
         on_finished_(std::move(on_finished)) {}
 
   const ActiveCalls& active_calls() const { return active_calls_; }
+  // For calls that arrive from now on.
+  void set_max_call_duration(std::chrono::milliseconds duration) { max_call_duration_ = duration; }
 
 #define HALLMARK_SERVE(method, parts)                                                           \
   grpc::ServerUnaryReactor* method(grpc::CallbackServerContext* context,                        \
@@ -75,7 +78,7 @@ class AdminFront final : public v1::AdminService::CallbackService {
   app::PrincipalAdmin& principals_;
   app::MaintenanceAdmin& maintenance_;
   app::WorkerPool& pool_;
-  const std::chrono::milliseconds max_call_duration_;
+  std::atomic<std::chrono::milliseconds> max_call_duration_;
   const FinishedSink on_finished_;
   ActiveCalls active_calls_;
 };

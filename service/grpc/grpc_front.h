@@ -8,6 +8,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <atomic>
 #include <chrono>
 
 namespace hallmark::grpc_front {
@@ -22,6 +23,8 @@ class GrpcFront final : public v1::KeyService::CallbackService {
       : engine_(engine), authenticator_(authenticator), max_call_duration_(max_call_duration) {}
 
   const ActiveCalls& active_calls() const { return active_calls_; }
+  // For calls that arrive from now on.
+  void set_max_call_duration(std::chrono::milliseconds duration) { max_call_duration_ = duration; }
 
 #define HALLMARK_SERVED(operation, lane, forms)                                     \
   grpc::ServerUnaryReactor* operation(grpc::CallbackServerContext* context,         \
@@ -39,7 +42,7 @@ class GrpcFront final : public v1::KeyService::CallbackService {
 
   app::Engine& engine_;
   authn::PeerAuthenticator& authenticator_;
-  const std::chrono::milliseconds max_call_duration_;
+  std::atomic<std::chrono::milliseconds> max_call_duration_;
   ActiveCalls active_calls_;
 };
 

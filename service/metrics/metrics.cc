@@ -82,6 +82,12 @@ Metrics::Metrics(Clock& clock)
                                 "operator resumes the deletion sweeper.")
                           .Register(*registry_)
                           .Add({})),
+      reloads_(prometheus::BuildCounter()
+                   .Name("hallmark_reloads_total")
+                   .Help("Configurations read again after SIGHUP, by outcome.")
+                   .Register(*registry_)),
+      applied_reloads_(reloads_.Add({{"outcome", "applied"}})),
+      refused_reloads_(reloads_.Add({{"outcome", "refused"}})),
       tokens_(std::make_shared<TokenCollector>()) {}
 
 Metrics::~Metrics() = default;

@@ -49,6 +49,7 @@ class Metrics {
   void KeyDestroyed() { destroyed_keys_.Increment(); }
   void SetSweeperHalted(bool halted) { sweeper_halted_.Set(halted ? 1 : 0); }
 
+  void Reloaded(bool applied) { (applied ? applied_reloads_ : refused_reloads_).Increment(); }
   void ConnectionOpened() { open_connections_.Increment(); }
   void ConnectionClosed() { open_connections_.Decrement(); }
   void ConnectionRefused() { refused_connections_.Increment(); }
@@ -76,6 +77,10 @@ class Metrics {
   prometheus::Counter& refused_connections_;
   prometheus::Counter& destroyed_keys_;
   prometheus::Gauge& sweeper_halted_;
+  prometheus::Family<prometheus::Counter>& reloads_;
+  // There from the start, so that the first refusal shows as an increase.
+  prometheus::Counter& applied_reloads_;
+  prometheus::Counter& refused_reloads_;
   const std::shared_ptr<TokenCollector> tokens_;
   // Made when first used, so that a scrape shows what happens here, not a thousand zeros. Null: not
   // yet.

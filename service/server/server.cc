@@ -8,11 +8,8 @@
 #include "keystate/store/sqlite_store.h"
 #include "pkcs11/token_hsm.h"
 #include "service/app/admin_ops.h"
-#include "service/app/deletion_sweeper.h"
 #include "service/app/engine.h"
 #include "service/app/key_quota.h"
-#include "service/app/maintenance_ops.h"
-#include "service/app/usage_flush.h"
 #include "service/app/worker_pool.h"
 #include "service/authn/peer_identity.h"
 #include "service/grpc/admin_front.h"
@@ -20,13 +17,15 @@
 #include "service/grpc/grpc_log.h"
 #include "service/grpc/grpc_server.h"
 #include "service/grpc/listener.h"
+#include "service/grpc/rotating_credentials.h"
 #include "service/grpc/tls.h"
 #include "service/log/log.h"
 #include "service/log/request_log.h"
 #include "service/metrics/metrics.h"
 #include "service/server/endpoints_file.h"
-#include "service/server/periodic_task.h"
+#include "service/server/maintenance.h"
 #include "service/server/reconciliation.h"
+#include "service/server/reload.h"
 #include "service/system/system.h"
 
 #include <grpcpp/security/server_credentials.h>
@@ -53,7 +52,6 @@ constexpr std::size_t kMaxQueuedAdminWork = 64;
 constexpr std::size_t kMaxAdminConnections = 32;
 constexpr int kMaxAdminRequestBytes = 1024 * 1024;
 constexpr std::chrono::milliseconds kHealthInterval{200};
-constexpr std::chrono::minutes kMaintenanceInterval{1};
 constexpr const char* kServiceName = "hallmark.v1.KeyService";
 
 Unexpected<StartError> CannotStart(int exit_code, std::string message) {
@@ -120,6 +118,7 @@ class Server::Impl {
   ~Impl() { Stop(); }
 
   Result<void, StartError> Start();
+  void Reload(const Result<Config, std::vector<ConfigError>>& wanted);
 
  private:
   Result<void, StartError> OpenLog();
@@ -131,13 +130,10 @@ class Server::Impl {
   Result<void, StartError> PublishEndpoints();
   void FollowToken(const std::stop_token& stop);
   void SetServing(bool serving);
-  void StartMaintenance();
-  void FlushLastUsage();
-  void LogSweeper(app::DeletionSweeper::Event event, const std::string& text);
   void LogAdministration(const grpc_front::AdminFront::Finished& call);
   void Stop();
 
-  const Config config_;
+  Config config_;  // its live keys change by Reload, on main's thread as everything that reads them
   SystemClock clock_;
   OsRandom random_;
   const std::string instance_id_ = NewInstanceId(random_);
@@ -146,7 +142,7 @@ class Server::Impl {
   // The lock of the store is held from here on: we are alone.
   std::unique_ptr<KeyStore> store_;
   StoreImage image_;  // emptied once it is loaded
-  std::shared_ptr<grpc::ServerCredentials> credentials_;
+  std::shared_ptr<grpc_front::RotatingCredentials> credentials_;
   std::optional<grpc_front::Listener> key_listener_;
   std::optional<grpc_front::Listener> admin_listener_;
   pkcs11::OpenToken token_;
@@ -162,15 +158,13 @@ class Server::Impl {
   std::optional<app::WorkerPool> admin_pool_;
   std::optional<app::Engine> engine_;
   std::optional<app::PrincipalAdmin> principal_admin_;
-  std::optional<app::DeletionSweeper> sweeper_;
-  std::optional<app::MaintenanceAdmin> maintenance_admin_;
+  std::optional<Maintenance> maintenance_;
   std::optional<authn::PeerAuthenticator> authenticator_;
   std::optional<grpc_front::GrpcFront> key_front_;
   std::optional<grpc_front::AdminFront> admin_front_;
   std::unique_ptr<grpc_front::GrpcServer> key_server_;
   std::unique_ptr<grpc_front::GrpcServer> admin_server_;
   EndpointsFile endpoints_;
-  std::optional<PeriodicTask> maintenance_;
   std::jthread health_thread_;
 };
 
@@ -212,10 +206,9 @@ Result<void, StartError> Server::Impl::OpenStore() {
 }
 
 Result<void, StartError> Server::Impl::OpenSockets() {
-  auto credentials = grpc_front::MakeServerCredentials(
-      {config_.tls.certificate, config_.tls.private_key, config_.tls.client_ca});
-  if (!credentials.has_value()) return CannotStart(EX_CONFIG, std::move(credentials).error());
-  credentials_ = *std::move(credentials);
+  auto tls = grpc_front::ReadTlsFiles(TlsFilesOf(config_));
+  if (!tls.has_value()) return CannotStart(EX_CONFIG, std::move(tls).error());
+  credentials_ = std::make_shared<grpc_front::RotatingCredentials>(*std::move(tls));
   auto key_listener = grpc_front::Listener::OpenTcp(config_.grpc.listen);
   if (!key_listener.has_value()) {
     return CannotStart(EX_OSERR, "grpc.listen: " + key_listener.error());
@@ -282,12 +275,9 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   admin_pool_.emplace(kAdminThreads, kMaxQueuedAdminWork);
   key_quota_.emplace(
       keys_, app::KeyLimits{config_.limits.keys_per_account, config_.limits.keys_per_token});
-  sweeper_.emplace(
+  maintenance_.emplace(
       app::DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_, *token_.hsm, clock_},
-      image_, [this](auto event, const std::string& text) { LogSweeper(event, text); });
-  maintenance_admin_.emplace(
-      app::MaintenanceAdmin{*sweeper_, *store_, *token_.hsm, [this] { maintenance_->Wake(); }});
-  StartMaintenance();
+      image_, *log_, *metrics_);
   engine_.emplace(app::Engine{config_.site, std::exchange(image_, {}).meta.store_id, instance_id_,
                               keys_, principals_, client_tokens_, last_usage_, *key_quota_, *store_,
                               *token_.hsm, *token_.sealer, clock_, random_, *control_,
@@ -299,21 +289,12 @@ Result<void, StartError> Server::Impl::OpenFronts() {
       app::PrincipalAdmin{config_.site, principals_, *store_, clock_, random_, *token_.sealer});
   authenticator_.emplace(principals_, clock_);
   key_front_.emplace(*engine_, *authenticator_, config_.grpc.max_call_duration);
-  admin_front_.emplace(*principal_admin_, *maintenance_admin_, *admin_pool_,
+  admin_front_.emplace(*principal_admin_, maintenance_->admin(), *admin_pool_,
                        config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 
-  const std::size_t max_connections =
-      grpc_front::FitToDescriptorLimit(config_.grpc.max_connections);
-  if (max_connections < config_.grpc.max_connections) {
-    log_->Write(
-        LogLevel::kWarning, "connections",
-        {{"text", "the limit of open files allows fewer than grpc.max_connections; raise it"},
-         {"max_connections", static_cast<std::int64_t>(max_connections)}});
-  }
-  const grpc_front::ServerOptions key_options{
-      .limits = {max_connections, config_.grpc.max_connections_per_address},
-      .handshake_timeout = config_.grpc.handshake_timeout};
+  const grpc_front::ServerOptions key_options{.limits = LimitsOf(config_, *log_),
+                                              .handshake_timeout = config_.grpc.handshake_timeout};
   auto key_server =
       grpc_front::GrpcServer::Start(*std::exchange(key_listener_, std::nullopt), credentials_,
                                     *key_front_, key_options, *reporter_);
@@ -332,28 +313,9 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   return {};
 }
 
-void Server::Impl::StartMaintenance() {
-  maintenance_.emplace(kMaintenanceInterval, [this](const std::stop_token& stop) {
-    sweeper_->Sweep(stop);
-    metrics_->SetSweeperHalted(sweeper_->state().halted);
-    FlushLastUsage();
-  });
-}
-
-// A failure costs nothing but the freshness of what a crash would leave: it is tried again.
-void Server::Impl::FlushLastUsage() {
-  const Status flushed = app::FlushUsage(last_usage_, keys_, *store_);
-  if (flushed.has_value()) return;
-  log_->Write(LogLevel::kWarning, "last usage", {{"text", ToString(flushed.error())}});
-}
-
-void Server::Impl::LogSweeper(app::DeletionSweeper::Event event, const std::string& text) {
-  using Event = app::DeletionSweeper::Event;
-  if (event == Event::kDestroyed) metrics_->KeyDestroyed();
-  const LogLevel level = event == Event::kHalted    ? LogLevel::kError
-                         : event == Event::kWaiting ? LogLevel::kWarning
-                                                    : LogLevel::kInfo;
-  log_->Write(level, "deletion", {{"text", text}});
+void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted) {
+  service::Reload(
+      wanted, {*log_, *metrics_, *credentials_, *key_server_, *key_front_, *admin_front_}, config_);
 }
 
 void Server::Impl::LogAdministration(const grpc_front::AdminFront::Finished& call) {
@@ -414,12 +376,10 @@ void Server::Impl::Stop() {
   if (key_server_ != nullptr) key_server_->Stop(key_front_->active_calls(), deadline);
   if (admin_server_ != nullptr) admin_server_->Stop(admin_front_->active_calls(), deadline);
   grpc_front::SetGrpcLogSink({});
-  // 3. What works on its own. What was noted of the keys' use is stored once no call notes more.
-  maintenance_.reset();
-  if (store_ != nullptr) FlushLastUsage();
-  // First the pools, which use the token, then the token. Its threads may
+  // 3. What works on its own: first what uses the token, then the token. Its threads may
   // be at work for calls that were given up, and look at directories and engine until they end.
   // Scrapes look at the token.
+  maintenance_.reset();
   control_.reset();
   admin_pool_.reset();
   if (metrics_.has_value()) metrics_->StopListening();
@@ -433,6 +393,10 @@ Result<std::unique_ptr<Server>, StartError> Server::Start(const Config& config) 
   auto impl = std::make_unique<Impl>(config);
   HALLMARK_RETURN_IF_ERROR(impl->Start());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+void Server::Reload(const Result<Config, std::vector<ConfigError>>& wanted) {
+  impl_->Reload(wanted);
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

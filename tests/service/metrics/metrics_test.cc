@@ -138,5 +138,16 @@ TEST_F(MetricsTest, ConnectionsAreCounted) {
   EXPECT_THAT(text, HasSubstr("hallmark_refused_connections_total 1"));
 }
 
+TEST_F(MetricsTest, ReloadsAreCountedByOutcomeFromZero) {
+  Listen();
+  EXPECT_THAT(Scrape(), HasSubstr("hallmark_reloads_total{outcome=\"refused\"} 0"));
+  metrics_.Reloaded(false);
+  metrics_.Reloaded(true);
+  metrics_.Reloaded(true);
+  const std::string scraped = Scrape();
+  EXPECT_THAT(scraped, HasSubstr("hallmark_reloads_total{outcome=\"refused\"} 1"));
+  EXPECT_THAT(scraped, HasSubstr("hallmark_reloads_total{outcome=\"applied\"} 2"));
+}
+
 }  // namespace
 }  // namespace hallmark::service
