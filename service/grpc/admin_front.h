@@ -52,6 +52,7 @@ class AdminFront final : public v1::AdminService::CallbackService {
   HALLMARK_SERVE(GetPrincipal)
   HALLMARK_SERVE(ListPrincipals)
   HALLMARK_SERVE(RemovePrincipal)
+  HALLMARK_SERVE(RotatePrincipal)
 #undef HALLMARK_SERVE
 
  private:

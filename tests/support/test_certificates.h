@@ -32,6 +32,7 @@ class TestAuthority {
   TestAuthority();
 
   const std::string& certificate() const { return certificate_pem_; }
+  std::string private_key() const;
   PemPair Issue(const CertificateOptions& options) const;
 
   // For "localhost" and the loopback addresses.
