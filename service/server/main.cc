@@ -58,12 +58,12 @@ void WatchSignals(const sigset_t& signals, std::promise<void> asked) {
 }
 
 int CheckConfig(const std::string& file) {
-  const auto config = hallmark::service::LoadConfig(file);
-  if (config.has_value()) {
+  const auto mistakes = hallmark::service::CheckConfig(file);
+  if (mistakes.empty()) {
     std::printf("%s: no mistakes\n", file.c_str());
     return EX_OK;
   }
-  for (const auto& mistake : config.error()) Complain(mistake.message);
+  for (const auto& mistake : mistakes) Complain(mistake.message);
   return EX_CONFIG;
 }
 

@@ -1,5 +1,8 @@
 #include "service/config/config.h"
 
+#include "service/config/config_reference.h"
+#include "tests/support/golden.h"
+
 #include <gmock/gmock.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -171,7 +174,12 @@ INSTANTIATE_TEST_SUITE_P(
         {"ZeroConnections", "[grpc]\nmax_connections = 0",
          "2: grpc.max_connections: must be from 1 to 100000, is 0"},
         {"MorePerAddressThanInTotal", "[grpc]\nmax_connections = 5",
-         " grpc.max_connections_per_address: must not exceed grpc.max_connections (5)"},
+         "2: grpc.max_connections_per_address: must not exceed grpc.max_connections (5)"},
+        {"KeyTwice", "[grpc]\nmax_connections = 5\nmax_connections = 6", "3: not valid TOML: "},
+        {"SectionTwice", "[grpc]\n[log]\n[grpc]", "3: not valid TOML: "},
+        {"SectionInSection", "[grpc.listen]", "1: grpc.listen: must be a string in quotes, is "},
+        {"FractionForInteger", "[grpc]\nmax_call_ms = 1.5",
+         "2: grpc.max_call_ms: must be an integer without quotes, is a number with a fraction"},
         {"HandshakeTooShort", "[grpc]\nhandshake_timeout_ms = 99",
          "2: grpc.handshake_timeout_ms: must be from 100 to 60000, is 99"},
         {"CallTooLong", "[grpc]\nmax_call_ms = 600001",
@@ -263,6 +271,24 @@ TEST_F(ConfigTest, MissingFileIsNamed) {
 std::string Example() {
   std::ifstream in(HALLMARK_EXAMPLE_CONFIG);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST_F(ConfigTest, ExampleIsMadeFromTheReference) {
+  hallmark::testing::ExpectGolden(HALLMARK_EXAMPLE_CONFIG, ExampleConfig());
+}
+
+TEST_F(ConfigTest, EveryKeyHasItsHelp) {
+  std::vector<std::string> described;
+  for (const SectionHelp& section : ConfigReference()) {
+    const std::string prefix = section.name.empty()           ? ""
+                               : section.name == "token.main" ? "token.<id>."
+                                                              : std::string(section.name) + ".";
+    for (const KeyHelp& key : section.keys) {
+      described.push_back(prefix + std::string(key.name));
+      EXPECT_FALSE(key.help.empty()) << described.back();
+    }
+  }
+  EXPECT_THAT(described, ::testing::UnorderedElementsAreArray(ConfigKeys()));
 }
 
 TEST_F(ConfigTest, ExampleParses) {
