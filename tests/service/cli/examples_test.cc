@@ -49,7 +49,7 @@ TEST(ExamplesTest, EveryExampleIsACommandLineOfItsVerb) {
 TEST(ExamplesTest, AVerbsExamplesEndItsHelp) {
   const std::string shown = ExampleOf("verify-mac");
   EXPECT_EQ(shown.substr(0, 11), "Examples:\n ");
-  EXPECT_NE(shown.find("\\\n     --mac "), std::string::npos) << shown;
+  EXPECT_NE(shown.find("\\\n      --mac-algorithm "), std::string::npos) << shown;
   EXPECT_EQ(ExampleOf("no-such-verb"), "");
 }
 
