@@ -1,0 +1,200 @@
+#include "tests/crash/bench.h"
+
+#include "keystate/bytes.h"
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <set>
+
+namespace hallmark::testing {
+namespace {
+
+constexpr std::chrono::seconds kDeathLimit{20};
+const Outcome kLost{grpc::StatusCode::UNAVAILABLE, "", "it has ended", std::nullopt};
+constexpr const char* kMessage = "the same message every time";
+
+// What the store says about the token's objects, by CKA_ID in lower-case hex.
+struct Records {
+  std::map<std::string, std::string> bindings;  // → state
+  std::set<std::string> anchors;
+};
+
+// Reads beside the running daemon, as a backup would.
+Records ReadRecords(const std::filesystem::path& home) {
+  sqlite3* raw = nullptr;
+  const int opened = sqlite3_open_v2((home / "store/hallmark.db").c_str(), &raw,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> db(raw, &sqlite3_close);
+  if (opened != SQLITE_OK) std::abort();
+  Records records;
+  const auto binding = [](void* out, int, char** row, char**) {
+    static_cast<Records*>(out)->bindings[row[0]] = row[1];
+    return 0;
+  };
+  const auto anchor = [](void* out, int, char** row, char**) {
+    static_cast<Records*>(out)->anchors.insert(row[0]);
+    return 0;
+  };
+  // The only reader must not be the one that tidies up.
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  sqlite3_busy_timeout(raw, 10'000);
+  if (sqlite3_exec(raw, "SELECT lower(hex(cka_id)), state FROM binding", binding, &records,
+                   nullptr) != SQLITE_OK ||
+      sqlite3_exec(raw, "SELECT lower(hex(anchor_cka_id)) FROM token", anchor, &records, nullptr) !=
+          SQLITE_OK) {
+    std::abort();
+  }
+  return records;
+}
+
+std::map<std::string, std::string> ListPrincipals(const TestDaemon& daemon) {
+  const auto channel = grpc::CreateChannel("unix:" + (daemon.home() / "admin.sock").string(),
+                                           grpc::InsecureChannelCredentials());
+  grpc::ClientContext context;
+  v1::ListPrincipalsResponse response;
+  const Outcome outcome =
+      OutcomeOf(v1::AdminService::NewStub(channel)->ListPrincipals(&context, {}, &response));
+  EXPECT_TRUE(outcome.ok()) << outcome;
+  std::map<std::string, std::string> principals;
+  for (const v1::Principal& principal : response.principals()) {
+    std::string& fingerprints = principals[principal.arn()];
+    for (const std::string& one : principal.certificate_fingerprints()) fingerprints += one;
+  }
+  return principals;
+}
+
+std::string AliasName(int number) { return "alias/number-" + std::to_string(number); }
+
+}  // namespace
+
+Bench::Bench() : daemon_(TestDaemon::Options{.kill_switch = true}), kills_(daemon_.kill_control()) {
+  const std::map<std::string, std::string> before = ObjectFiles(daemon_.home());
+  {
+    const TokenView token(daemon_.home());
+    const std::size_t objects = token.Objects().size();
+    token.AddForeignObjects();
+    foreign_objects_ = token.Objects().size() - objects;
+  }
+  for (const auto& [name, content] : ObjectFiles(daemon_.home())) {
+    if (!before.contains(name)) foreign_files_[name] = content;
+  }
+  daemon_.Start();
+  client_ = daemon_.AddPrincipal(TestDaemon::kAdmin, TestDaemon::kAllowAll);
+}
+
+void Bench::Start() {
+  kills_.Disarm();
+  const Outcome started = TryStart();
+  if (!started.ok()) std::abort();
+}
+
+Outcome Bench::TryStart() {
+  exit_code_ = daemon_.TryStart();
+  if (exit_code_) return kLost;
+  client_ = Connect();
+  return {};
+}
+
+Outcome Bench::Stop() {
+  ::kill(daemon_.pid(), SIGTERM);
+  exit_code_ = daemon_.WaitForEnd(kDeathLimit);
+  return exit_code_ == 0 ? Outcome() : kLost;
+}
+
+::testing::AssertionResult Bench::Died() {
+  if (!exit_code_) exit_code_ = daemon_.WaitForEnd(kDeathLimit);
+  if (!exit_code_) return ::testing::AssertionFailure() << "it was never there, and still serves";
+  if (*exit_code_ != 128 + SIGKILL) {
+    return ::testing::AssertionFailure() << "it ended with " << *exit_code_;
+  }
+  if (!kills_.struck()) return ::testing::AssertionFailure() << "somebody else killed it";
+  return ::testing::AssertionSuccess();
+}
+
+World Bench::Observe() {
+  World world;
+  for (const std::string& id : ListKeys(client_)) {
+    v1::DescribeKeyRequest request;
+    request.set_key_id(id);
+    v1::DescribeKeyResponse described;
+    const Outcome outcome = client_.Call(&v1::KeyService::Stub::DescribeKey, request, &described);
+    EXPECT_TRUE(outcome.ok()) << "listed, and not to be described: " << id << " " << outcome;
+    const v1::KeyMetadata& metadata = described.key_metadata();
+    const MacAnswer answer = GenerateMac(client_, id, kMessage);
+    world.keys[id] = {v1::KeyState_Name(metadata.key_state()), metadata.description(),
+                      answer.outcome.ok() ? "OK" : answer.outcome.exception,
+                      metadata.has_deletion_date()};
+    if (!answer.outcome.ok()) continue;
+    const std::string& first = macs_.emplace(id, answer.mac).first->second;
+    EXPECT_EQ(ToHex(AsBytes(answer.mac)), ToHex(AsBytes(first))) << "another MAC of key " << id;
+  }
+  for (int number = 1; number <= aliases_; ++number) {
+    const std::string alias = AliasName(number);
+    v1::DescribeKeyRequest request;
+    request.set_key_id(alias);
+    v1::DescribeKeyResponse described;
+    const Outcome outcome = client_.Call(&v1::KeyService::Stub::DescribeKey, request, &described);
+    if (outcome.ok()) {
+      world.aliases[alias] = described.key_metadata().key_id();
+    } else {
+      EXPECT_EQ(outcome.exception, "NotFoundException") << outcome;
+    }
+  }
+  world.principals = ListPrincipals(daemon_);
+  return world;
+}
+
+std::string Bench::NewAlias() { return AliasName(++aliases_); }
+
+::testing::AssertionResult Bench::TokenIsSound(Leftovers* leftovers) {
+  ::testing::AssertionResult sound = ::testing::AssertionSuccess();
+  const auto complain = [&](const std::string& text) {
+    if (sound) sound = ::testing::AssertionFailure();
+    sound << text << "\n";
+  };
+  *leftovers = {};
+  const Records records = ReadRecords(daemon_.home());
+  std::map<std::string, std::size_t> found;
+  std::size_t objects_of_others = 0;
+  {
+    const TokenView token(daemon_.home());
+    for (const TokenObject& object : token.Objects()) {
+      if (records.bindings.contains(object.id) || records.anchors.contains(object.id)) {
+        ++found[object.id];
+      } else {
+        ++objects_of_others;
+        if (object.label == "hallmark" && object.id.size() == 2 * CkaId().size()) {
+          ++leftovers->orphans;
+        }
+      }
+    }
+  }
+  for (const std::string& anchor : records.anchors) {
+    if (found[anchor] != 1)
+      complain("the anchor is there " + std::to_string(found[anchor]) + " times");
+  }
+  for (const auto& [id, state] : records.bindings) {
+    if (state != "ready") complain("binding " + id + " is " + state);
+    if (found[id] != 1)
+      complain("object " + id + " is there " + std::to_string(found[id]) + " times");
+  }
+  const std::map<std::string, std::string> files = ObjectFiles(daemon_.home());
+  for (const auto& [name, content] : foreign_files_) {
+    const auto file = files.find(name);
+    if (file == files.end() || file->second != content)
+      complain("foreign " + name + " was touched");
+  }
+  // One of the foreign objects looks like an orphan of ours.
+  --leftovers->orphans;
+  // SoftHSM does not show an empty file, and shows what it had begun to write.
+  leftovers->debris = files.size() - foreign_objects_ - records.bindings.size() -
+                      records.anchors.size() - leftovers->orphans;
+  if (objects_of_others < foreign_objects_) complain("a foreign object is gone");
+  return sound;
+}
+
+}  // namespace hallmark::testing

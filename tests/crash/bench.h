@@ -1,0 +1,77 @@
+// A daemon that is killed and started again, on a token that it shares with others.
+#pragma once
+
+#include "tests/crash/kill_points.h"
+#include "tests/crash/token_view.h"
+#include "tests/crash/world.h"
+#include "tests/daemon/calls.h"
+#include "tests/support/test_daemon.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace hallmark::testing {
+
+// Whether the call ended because the daemon did, without an answer.
+inline bool IsLost(const Outcome& outcome) {
+  return outcome.code == grpc::StatusCode::UNAVAILABLE && outcome.exception.empty();
+}
+
+// What is on the token beside the objects that records name.
+struct Leftovers {
+  // Objects without CKA_ID and empty files: what a kill inside C_GenerateKey leaves on SoftHSM.
+  std::size_t debris = 0;
+  // Keys with a CKA_ID of ours that no record names.
+  std::size_t orphans = 0;
+};
+
+class Bench {
+ public:
+  // With foreign objects on the token and the administrator as the only principal; it serves.
+  Bench();
+
+  TestDaemon& daemon() { return daemon_; }
+  const KillControl& kills() const { return kills_; }
+  // Valid until the next start.
+  const Client& client() const { return client_; }
+  Client Connect() const { return daemon_.Connect(client_.credentials); }
+
+  // Starts with nothing armed.
+  void Start();
+  // Starts with what is armed; lost if it is killed before it serves.
+  Outcome TryStart();
+  // Asks it to end; lost if it is killed meanwhile.
+  Outcome Stop();
+  // Waits for the daemon to die by the armed kill.
+  ::testing::AssertionResult Died();
+
+  // Asks about everything. A MAC that differs from an earlier one of the same key is a failure of
+  // the test at once.
+  World Observe();
+  // A name for an alias that no one has used; Observe asks about it from now on. From any thread.
+  std::string NewAlias();
+  // A number that was not given before. From any thread.
+  int NewNumber() { return ++number_; }
+
+  // Whether token and store agree while the daemon serves: each binding is ready and names exactly
+  // one object, and the foreign objects have the same bytes as ever. What else there is goes to
+  // `leftovers`.
+  ::testing::AssertionResult TokenIsSound(Leftovers* leftovers);
+
+ private:
+  TestDaemon daemon_;
+  KillControl kills_;
+  Client client_;
+  std::map<std::string, std::string> foreign_files_;
+  std::size_t foreign_objects_ = 0;
+  std::optional<int> exit_code_;             // once we have waited for the end
+  std::atomic<int> aliases_ = 0;             // how many names were given out
+  std::map<std::string, std::string> macs_;  // by key id, as first seen
+  std::atomic<int> number_ = 0;
+};
+
+}  // namespace hallmark::testing

@@ -1,0 +1,152 @@
+// Each operation, killed at every boundary between store and token, started again, and checked.
+#include "tests/crash/bench.h"
+#include "tests/crash/changes.h"
+#include "tests/crash/outcome_table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace hallmark::testing {
+namespace {
+
+// Half of what SQLite calls long.
+constexpr std::uintmax_t kLongLog = 500 * 4096;
+
+struct Row {
+  const char* name;
+  // Makes what the operation needs. All of it is acknowledged, so it must survive.
+  Change (*prepare)(Bench& bench);
+};
+
+std::string NewKey(const Bench& bench) { return CreateKey(bench.client()); }
+
+std::string NewPrincipal(Bench& bench) {
+  World world;
+  const Change added = AddsPrincipal(bench);
+  EXPECT_TRUE(added.ask().ok());
+  added.apply(&world, {});
+  return world.principals.begin()->first;
+}
+
+const Row kRows[] = {
+    {"AddPrincipal", [](Bench& bench) { return AddsPrincipal(bench); }},
+    {"CreateAlias", [](Bench& bench) { return CreatesAlias(bench, NewKey(bench)); }},
+    {"CreateKey", [](Bench& bench) { return CreatesKey(bench); }},
+    {"RemovePrincipal", [](Bench& bench) { return RemovesPrincipal(bench, NewPrincipal(bench)); }},
+    {"the start after a crash", StartsAfterCrash},
+    {"the stop", Stops},
+};
+
+bool Long() { return std::getenv("HALLMARK_LONG") != nullptr; }
+
+constexpr const char* kDone = "done";
+constexpr const char* kNothingLost = "nothing lost";
+
+// What became of a change, as the table tells it; a world that is neither is shown.
+std::string Judge(const World& before, const World& after, const World& seen) {
+  if (seen == before && before == after) return kNothingLost;
+  if (seen == after) return kDone;
+  if (seen == before) return "not done";
+  return "neither: " + Difference(before, seen);
+}
+
+class KillPointTest : public ::testing::TestWithParam<Row> {
+ protected:
+  // The points that a run of the operation passes.
+  std::vector<KillPoint> Points() {
+    const Change change = Prepare();
+    const World before = change.before ? *change.before : bench_.Observe();
+    bench_.kills().Record();
+    const Outcome outcome = change.ask();
+    EXPECT_TRUE(outcome.ok()) << outcome;
+    const std::vector<std::string> trace = bench_.kills().Trace();
+    bench_.kills().Disarm();
+    if (!bench_.daemon().running()) bench_.Start();
+    const World seen = bench_.Observe();
+    World after = before;
+    change.apply(&after, seen);
+    EXPECT_EQ(Difference(after, seen), "");
+    return PointsOf(trace, Long());
+  }
+
+  // Kills the operation at `point`; says what became of it.
+  std::string KillAt(const KillPoint& point) {
+    const Change change = Prepare();
+    const World before = change.before ? *change.before : bench_.Observe();
+    bench_.kills().Arm(point);
+    EXPECT_TRUE(IsLost(change.ask()));
+    const auto died = bench_.Died();
+    EXPECT_TRUE(died);
+    if (!died) return "not hit";
+
+    bench_.Start();
+    World seen = bench_.Observe();
+    World after = before;
+    change.apply(&after, seen);
+    const std::string outcome = Judge(before, after, seen);
+    EXPECT_TRUE(bench_.TokenIsSound(&leftovers_));
+
+    if (outcome == kNothingLost) return outcome;
+
+    // The client repeats what it does not know the end of.
+    const Outcome repeated = change.ask();
+    EXPECT_TRUE(repeated.ok() || outcome == kDone) << repeated;
+    seen = bench_.Observe();
+    after = before;
+    change.apply(&after, seen);
+    EXPECT_EQ(Difference(after, seen), "") << "after the repeat";
+    return outcome;
+  }
+
+  Change Prepare() {
+    // A commit that finds the log long moves it into the database, and the first commit to a new
+    // log writes and syncs its head: not what these points count.
+    if (std::filesystem::file_size(bench_.daemon().home() / "store/hallmark.db-wal") > kLongLog) {
+      EXPECT_TRUE(bench_.Stop().ok());
+      bench_.Start();
+    }
+    static_cast<void>(NewKey(bench_));
+    return GetParam().prepare(bench_);
+  }
+
+  Bench bench_;
+  Leftovers leftovers_;
+};
+
+TEST_P(KillPointTest, KilledAtAnyPointLosesNothingAndLeavesNothingHalfMade) {
+  const std::vector<KillPoint> points = Points();
+  ASSERT_FALSE(points.empty());
+  Outcomes outcomes;
+  for (const KillPoint& point : points) {
+    SCOPED_TRACE(point.Row());
+    const std::string outcome = KillAt(point);
+    if (!outcomes.empty() && outcomes.back().first == point.Row()) {
+      EXPECT_EQ(outcomes.back().second, outcome) << "at call " << point.call;
+    } else {
+      outcomes.emplace_back(point.Row(), outcome);
+    }
+    if (outcome == "not hit") return;
+  }
+  std::printf("%skills: %zu, objects that SoftHSM left half written: %zu\n",
+              Print(GetParam().name, outcomes).c_str(), points.size(), leftovers_.debris);
+  EXPECT_EQ(leftovers_.orphans, 0u);
+  EXPECT_EQ(CommittedOutcomes(GetParam().name, outcomes), outcomes)
+      << "HALLMARK_UPDATE_GOLDEN=1 rewrites the table; judge the difference first";
+}
+
+INSTANTIATE_TEST_SUITE_P(Operations, KillPointTest, ::testing::ValuesIn(kRows),
+                         [](const auto& row) {
+                           std::string name = row.param.name;
+                           std::replace(name.begin(), name.end(), ' ', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace hallmark::testing

@@ -1,0 +1,138 @@
+// Several clients change things as fast as they can, the daemon is killed at any moment, and what
+// was acknowledged is compared with what is there.
+#include "tests/crash/bench.h"
+#include "tests/crash/changes.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace hallmark::testing {
+namespace {
+
+constexpr std::size_t kClients = 4;
+constexpr std::size_t kFewKeys = 4;
+
+using Dice = std::mt19937;
+
+std::size_t Roll(Dice& dice, std::size_t sides) {
+  return std::uniform_int_distribution<std::size_t>(0, sides - 1)(dice);
+}
+
+// A client with keys of its own, so that it alone knows what they must be.
+struct Worker {
+  World acknowledged;
+  std::optional<Change> in_doubt;  // asked for, and the daemon died before it answered
+  std::size_t changes = 0;         // acknowledged
+};
+
+std::string AnyKey(const World& world, Dice& dice) {
+  return std::next(world.keys.begin(), static_cast<std::ptrdiff_t>(Roll(dice, world.keys.size())))
+      ->first;
+}
+
+// Any change that must succeed.
+Change AnyChange(Bench& bench, const World& world, Dice& dice) {
+  // A few keys soon, then one now and then: each makes every start slower.
+  if (world.keys.size() < kFewKeys || Roll(dice, 20) == 0) return CreatesKey(bench);
+  return CreatesAlias(bench, AnyKey(world, dice));
+}
+
+// Until the daemon is dead.
+void Work(Bench& bench, unsigned seed, Worker* worker) {
+  Dice dice(seed);
+  for (;;) {
+    const Change change = AnyChange(bench, worker->acknowledged, dice);
+    const Outcome changed = change.ask();
+    if (!changed.ok()) {
+      EXPECT_TRUE(IsLost(changed)) << "refused: " << changed;
+      worker->in_doubt = change;
+      return;
+    }
+    change.apply(&worker->acknowledged, {});
+    ++worker->changes;
+    const std::string key = AnyKey(worker->acknowledged, dice);
+    const Outcome outcome = GenerateMac(bench.client(), key, "m").outcome;
+    if (IsLost(outcome)) return;
+    EXPECT_EQ(outcome.ok() ? "OK" : outcome.exception, worker->acknowledged.keys[key].use)
+        << "acknowledged, and not in force: " << outcome;
+  }
+}
+
+class RandomKillsTest : public ::testing::Test {
+ protected:
+  static std::size_t Kills() { return std::getenv("HALLMARK_LONG") != nullptr ? 300 : 10; }
+
+  // Lets the clients work and kills the daemon some time later.
+  void WorkAndKill() {
+    std::vector<std::jthread> threads;
+    for (Worker& worker : workers_) {
+      threads.emplace_back(
+          [this, seed = static_cast<unsigned>(dice_()), &worker] { Work(bench_, seed, &worker); });
+    }
+    // The moment is the point of the test; nothing waits for it.
+    std::this_thread::sleep_for(std::chrono::microseconds(2'000 + Roll(dice_, 150'000)));
+    bench_.daemon().Kill();
+  }
+
+  // What is there against what was acknowledged; what was in doubt may be either.
+  void Compare() {
+    const World seen = bench_.Observe();
+    World expected;
+    expected.principals = seen.principals;
+    for (Worker& worker : workers_) {
+      if (worker.in_doubt) {
+        World done = worker.acknowledged;
+        worker.in_doubt->apply(&done, seen);
+        const bool there = Contains(seen, done);
+        if (there) worker.acknowledged = done;
+        ++(there ? doubts_done_ : doubts_not_done_);
+        worker.in_doubt.reset();
+      }
+      expected.keys.insert(worker.acknowledged.keys.begin(), worker.acknowledged.keys.end());
+      expected.aliases.insert(worker.acknowledged.aliases.begin(),
+                              worker.acknowledged.aliases.end());
+    }
+    ASSERT_EQ(Difference(expected, seen), "");
+    Leftovers leftovers;
+    ASSERT_TRUE(bench_.TokenIsSound(&leftovers));
+    ASSERT_EQ(leftovers.orphans, 0u);
+    debris_ = leftovers.debris;
+  }
+
+  Bench bench_;
+  std::array<Worker, kClients> workers_;
+  const unsigned seed_ = std::random_device()();
+  Dice dice_{seed_};
+  std::size_t doubts_done_ = 0;
+  std::size_t doubts_not_done_ = 0;
+  std::size_t debris_ = 0;
+};
+
+TEST_F(RandomKillsTest, WhateverWasAcknowledgedSurvivesAndNothingHalfMadeIsUsable) {
+  RecordProperty("seed", std::to_string(seed_));
+  for (std::size_t kill = 1; kill <= Kills(); ++kill) {
+    SCOPED_TRACE("kill " + std::to_string(kill) + ", seed " + std::to_string(seed_));
+    WorkAndKill();
+    bench_.Start();
+    Compare();
+    if (HasFailure()) return;
+  }
+  std::size_t changes = 0;
+  for (const Worker& worker : workers_) changes += worker.changes;
+  EXPECT_GT(changes, Kills()) << "killed before anything was done";
+  std::printf(
+      "kills: %zu, acknowledged changes: %zu, all there; unanswered ones: %zu done, %zu not done; "
+      "objects that SoftHSM left half written: %zu\n",
+      Kills(), changes, doubts_done_, doubts_not_done_, debris_);
+}
+
+}  // namespace
+}  // namespace hallmark::testing
