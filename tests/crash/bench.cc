@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <set>
@@ -89,12 +90,18 @@ Bench::Bench() : daemon_(TestDaemon::Options{.kill_switch = true}), kills_(daemo
 void Bench::Start() {
   kills_.Disarm();
   const Outcome started = TryStart();
-  if (!started.ok()) std::abort();
+  if (started.ok()) return;
+  std::fprintf(stderr, "it does not start any more: %d %s\n", *exit_code_,
+               ReadFile(daemon_.home() / "stderr").c_str());
+  std::abort();
 }
 
 Outcome Bench::TryStart() {
-  exit_code_ = daemon_.TryStart();
-  if (exit_code_) return kLost;
+  exit_code_.reset();
+  if (daemon_.TryStart()) {
+    exit_code_ = daemon_.WaitForEnd(0ms);
+    return kLost;
+  }
   client_ = Connect();
   return {};
 }

@@ -2,47 +2,83 @@
 
 #include "tests/support/child_process.h"
 
+#include <algorithm>
 #include <set>
 #include <sstream>
+#include <utility>
 
 namespace hallmark::testing {
 namespace {
 
-struct Stage {
-  std::string name;
-  std::size_t calls;
+// Calls of PKCS#11 that are known to change nothing on a token. If one should write all the same,
+// that is a stage "in" it.
+bool Reads(const std::string& name) {
+  static const std::set<std::string> kWriters{
+      "C_CopyObject",  "C_CreateObject",      "C_DestroyObject", "C_Finalize",
+      "C_GenerateKey", "C_Initialize",        "C_Login",         "C_Logout",
+      "C_SetPIN",      "C_SetAttributeValue", "C_InitPIN",       "C_InitToken",
+      "C_UnwrapKey",   "C_GenerateKeyPair"};
+  return name.starts_with("C_") && !kWriters.contains(name);
+}
+
+// A run of the same call, or of calls that only read the token.
+struct Group {
+  std::string first;
+  std::string last;
+  std::vector<KillPoint> calls;
 };
 
-std::vector<Stage> StagesOf(const std::vector<std::string>& trace) {
-  std::vector<Stage> stages;
+std::vector<Group> GroupsOf(const std::vector<std::string>& trace) {
+  std::vector<Group> groups;
+  std::size_t stage = 0;
+  std::size_t call = 0;
+  std::string previous;
   for (const std::string& name : trace) {
-    if (stages.empty() || stages.back().name != name) stages.push_back({name, 0});
-    ++stages.back().calls;
+    if (name != previous) {
+      ++stage;
+      call = 0;
+      if (!Reads(name) || !Reads(previous)) groups.push_back({name, name, {}});
+      previous = name;
+    }
+    groups.back().last = name;
+    groups.back().calls.push_back({stage, ++call, false, name});
   }
-  return stages;
+  return groups;
+}
+
+// Which calls of a group are points, from 0.
+std::set<std::size_t> Chosen(const Group& group, bool every) {
+  const std::size_t last = group.calls.size() - 1;
+  // How many pages a checkpoint moves depends on all that came before.
+  if (group.first == "write hallmark.db") return {0, std::min<std::size_t>(1, last)};
+  std::set<std::size_t> chosen{0, (last + 1) / 2, last};
+  if (every) {
+    for (std::size_t call = 0; call < last; ++call) chosen.insert(call);
+  }
+  return chosen;
 }
 
 }  // namespace
 
-std::string KillPoint::Row() const {
-  const std::string number = std::to_string(stage) + " ";
-  if (after) return number + "after " + name;
-  if (name.starts_with("in ")) return number + "at a write " + name;
-  return number + (call == 1 ? "before " : "amid ") + name;
-}
-
 std::vector<KillPoint> PointsOf(const std::vector<std::string>& trace, bool every) {
   std::vector<KillPoint> points;
-  const std::vector<Stage> stages = StagesOf(trace);
-  for (std::size_t i = 0; i < stages.size(); ++i) {
-    const auto& [name, calls] = stages[i];
-    std::set<std::size_t> chosen{1, calls / 2 + 1, calls};
-    if (every) {
-      for (std::size_t call = 1; call <= calls; ++call) chosen.insert(call);
+  std::size_t number = 0;
+  for (const Group& group : GroupsOf(trace)) {
+    const std::string prefix = std::to_string(++number) + " ";
+    const std::string name =
+        group.first == group.last ? group.first : group.first + " … " + group.last;
+    for (const std::size_t call : Chosen(group, every)) {
+      KillPoint point = group.calls[call];
+      const char* where = name.starts_with("in ") ? "at a write " : call == 0 ? "before " : "amid ";
+      point.row = prefix + where + name;
+      points.push_back(std::move(point));
     }
-    for (const std::size_t call : chosen) points.push_back({i + 1, call, false, name});
-    if (i + 1 == stages.size()) points.push_back({i + 1, calls, true, name});
   }
+  if (points.empty()) return points;
+  KillPoint end = points.back();
+  end.after = true;
+  end.row = std::to_string(number) + " after " + end.name;
+  points.push_back(std::move(end));
   return points;
 }
 

@@ -14,15 +14,15 @@ struct KillPoint {
   std::size_t call;   // within the stage
   bool after;
   std::string name;  // of the stage: "sync hallmark.db-wal", "C_GenerateKey"
-
-  // The row of the table that it belongs to: "3 before sync hallmark.db-wal". Points of one stage
-  // that must have the same outcome share a row.
-  std::string Row() const;
+  // The row of the table that it belongs to: "3 before sync hallmark.db-wal". Points that must have
+  // the same outcome share a row.
+  std::string row{};
 };
 
 // Every point of a recorded run, in its order: before each stage, within each stage of several
-// calls, and after the last call. Within a stage all calls if `every`, else some: what a token does
-// inside one call of PKCS#11 and the pages of one commit are many.
+// calls, and after the last call. Calls that only read the token count as one stage here. Within a
+// stage all calls if `every`, else some: what a token does inside one call of PKCS#11 and the pages
+// of one commit are many.
 std::vector<KillPoint> PointsOf(const std::vector<std::string>& trace, bool every);
 
 // The control file of one daemon's kill switch.

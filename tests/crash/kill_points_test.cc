@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,24 +77,29 @@ class KillPointTest : public ::testing::TestWithParam<Row> {
     return PointsOf(trace, Long());
   }
 
-  // Kills the operation at `point`; says what became of it.
-  std::string KillAt(const KillPoint& point) {
+  // Kills the operation at `point`; says what became of it, or nothing if it never came there.
+  std::optional<std::string> KillAt(const KillPoint& point) {
     const Change change = Prepare();
     const World before = change.before ? *change.before : bench_.Observe();
     bench_.kills().Arm(point);
-    EXPECT_TRUE(IsLost(change.ask()));
-    const auto died = bench_.Died();
-    EXPECT_TRUE(died);
-    if (!died) return "not hit";
+    const Outcome asked = change.ask();
+    const bool reached = !asked.ok();
+    if (reached) {
+      EXPECT_TRUE(IsLost(asked)) << asked;
+      EXPECT_TRUE(bench_.Died());
+    }
+    bench_.kills().Disarm();
+    if (!bench_.daemon().running()) bench_.Start();
+    if (!reached) return std::nullopt;
 
-    bench_.Start();
     World seen = bench_.Observe();
     World after = before;
     change.apply(&after, seen);
     const std::string outcome = Judge(before, after, seen);
     EXPECT_TRUE(bench_.TokenIsSound(&leftovers_));
 
-    if (outcome == kNothingLost) return outcome;
+    // A start is not repeated, nor a stop.
+    if (change.before || outcome == kNothingLost) return outcome;
 
     // The client repeats what it does not know the end of.
     const Outcome repeated = change.ask();
@@ -125,14 +131,19 @@ TEST_P(KillPointTest, KilledAtAnyPointLosesNothingAndLeavesNothingHalfMade) {
   ASSERT_FALSE(points.empty());
   Outcomes outcomes;
   for (const KillPoint& point : points) {
-    SCOPED_TRACE(point.Row());
-    const std::string outcome = KillAt(point);
-    if (!outcomes.empty() && outcomes.back().first == point.Row()) {
-      EXPECT_EQ(outcomes.back().second, outcome) << "at call " << point.call;
-    } else {
-      outcomes.emplace_back(point.Row(), outcome);
+    SCOPED_TRACE(point.row + ", call " + std::to_string(point.call));
+    std::optional<std::string> outcome = KillAt(point);
+    // A commit may write fewer pages than the recorded one did.
+    for (KillPoint nearer = point; !outcome && nearer.call > 2;) {
+      --nearer.call;
+      outcome = KillAt(nearer);
     }
-    if (outcome == "not hit") return;
+    ASSERT_TRUE(outcome) << "it was never there";
+    if (!outcomes.empty() && outcomes.back().first == point.row) {
+      EXPECT_EQ(outcomes.back().second, *outcome);
+    } else {
+      outcomes.emplace_back(point.row, *outcome);
+    }
   }
   std::printf("%skills: %zu, objects that SoftHSM left half written: %zu\n",
               Print(GetParam().name, outcomes).c_str(), points.size(), leftovers_.debris);

@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 #include <random>
 #include <string>
@@ -18,7 +20,10 @@ namespace hallmark::testing {
 namespace {
 
 constexpr std::size_t kClients = 4;
-constexpr std::size_t kFewKeys = 4;
+constexpr std::size_t kKeysAtFirst = 2;
+
+// Each key makes every later start slower.
+constexpr std::size_t kManyChangesPerKey = 12;
 
 using Dice = std::mt19937;
 
@@ -31,6 +36,11 @@ struct Worker {
   World acknowledged;
   std::optional<Change> in_doubt;  // asked for, and the daemon died before it answered
   std::size_t changes = 0;         // acknowledged
+
+  void Acknowledge(const Change& change) {
+    change.apply(&acknowledged, {});
+    ++changes;
+  }
 };
 
 std::string AnyKey(const World& world, Dice& dice) {
@@ -40,13 +50,12 @@ std::string AnyKey(const World& world, Dice& dice) {
 
 // Any change that must succeed.
 Change AnyChange(Bench& bench, const World& world, Dice& dice) {
-  // A few keys soon, then one now and then: each makes every start slower.
-  if (world.keys.size() < kFewKeys || Roll(dice, 20) == 0) return CreatesKey(bench);
+  if (Roll(dice, kManyChangesPerKey) == 0) return CreatesKey(bench);
   return CreatesAlias(bench, AnyKey(world, dice));
 }
 
 // Until the daemon is dead.
-void Work(Bench& bench, unsigned seed, Worker* worker) {
+void Work(Bench& bench, unsigned seed, Worker* worker, std::atomic<std::size_t>* acknowledged) {
   Dice dice(seed);
   for (;;) {
     const Change change = AnyChange(bench, worker->acknowledged, dice);
@@ -56,8 +65,8 @@ void Work(Bench& bench, unsigned seed, Worker* worker) {
       worker->in_doubt = change;
       return;
     }
-    change.apply(&worker->acknowledged, {});
-    ++worker->changes;
+    worker->Acknowledge(change);
+    ++*acknowledged;
     const std::string key = AnyKey(worker->acknowledged, dice);
     const Outcome outcome = GenerateMac(bench.client(), key, "m").outcome;
     if (IsLost(outcome)) return;
@@ -70,15 +79,29 @@ class RandomKillsTest : public ::testing::Test {
  protected:
   static std::size_t Kills() { return std::getenv("HALLMARK_LONG") != nullptr ? 300 : 10; }
 
+  RandomKillsTest() {
+    for (Worker& worker : workers_) {
+      for (std::size_t key = 0; key < kKeysAtFirst; ++key) {
+        const Change change = CreatesKey(bench_);
+        EXPECT_TRUE(change.ask().ok());
+        worker.Acknowledge(change);
+      }
+    }
+  }
+
   // Lets the clients work and kills the daemon some time later.
   void WorkAndKill() {
+    std::atomic<std::size_t> acknowledged = 0;
     std::vector<std::jthread> threads;
     for (Worker& worker : workers_) {
-      threads.emplace_back(
-          [this, seed = static_cast<unsigned>(dice_()), &worker] { Work(bench_, seed, &worker); });
+      threads.emplace_back([this, seed = static_cast<unsigned>(dice_()), &worker, &acknowledged] {
+        Work(bench_, seed, &worker, &acknowledged);
+      });
     }
+    const std::size_t enough = Roll(dice_, 4 * kClients);
+    EXPECT_TRUE(Eventually([&] { return acknowledged >= enough; }, 60s));
     // The moment is the point of the test; nothing waits for it.
-    std::this_thread::sleep_for(std::chrono::microseconds(2'000 + Roll(dice_, 150'000)));
+    std::this_thread::sleep_for(std::chrono::microseconds(Roll(dice_, 20'000)));
     bench_.daemon().Kill();
   }
 
@@ -127,7 +150,7 @@ TEST_F(RandomKillsTest, WhateverWasAcknowledgedSurvivesAndNothingHalfMadeIsUsabl
   }
   std::size_t changes = 0;
   for (const Worker& worker : workers_) changes += worker.changes;
-  EXPECT_GT(changes, Kills()) << "killed before anything was done";
+  EXPECT_GT(changes, 2 * Kills()) << "killed before anything was done";
   std::printf(
       "kills: %zu, acknowledged changes: %zu, all there; unanswered ones: %zu done, %zu not done; "
       "objects that SoftHSM left half written: %zu\n",
