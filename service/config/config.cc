@@ -52,6 +52,10 @@ constexpr auto kKeys = std::to_array<KeyRow<Config>>({
     {"tls", "client_ca", [](Field f, Config& c) { f.Path(c.tls.client_ca); }},
     {"admin", "socket", [](Field f, Config& c) { f.Path(c.admin_socket); }},
     {"store", "directory", [](Field f, Config& c) { f.Path(c.store_directory); }},
+    {"limits", "keys_per_account",
+     [](Field f, Config& c) { f.Count(c.limits.keys_per_account, 1, 100'000'000); }},
+    {"limits", "keys_per_token",
+     [](Field f, Config& c) { f.Count(c.limits.keys_per_token, 0, 100'000'000); }},
     {"metrics", "listen", [](Field f, Config& c) { f.OptionalLoopbackAddress(c.metrics_listen); }},
     {"log", "level",
      [](Field f, Config& c) {

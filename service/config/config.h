@@ -34,6 +34,11 @@ struct Config {
     std::filesystem::path client_ca = "tls/ca.pem";
   } tls;
 
+  struct Limits {
+    std::size_t keys_per_account = 100'000;
+    std::size_t keys_per_token = 0;  // 0: as many as the token takes
+  } limits;
+
   // Unix socket for administration and health probes.
   std::filesystem::path admin_socket = "admin.sock";
   std::filesystem::path store_directory = "store";

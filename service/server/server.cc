@@ -3,11 +3,16 @@
 #include "keystate/bytes.h"
 #include "keystate/client_tokens.h"
 #include "keystate/key_directory.h"
+#include "keystate/last_usage.h"
 #include "keystate/principal_directory.h"
 #include "keystate/store/sqlite_store.h"
 #include "pkcs11/token_hsm.h"
 #include "service/app/admin_ops.h"
+#include "service/app/deletion_sweeper.h"
 #include "service/app/engine.h"
+#include "service/app/key_quota.h"
+#include "service/app/maintenance_ops.h"
+#include "service/app/usage_flush.h"
 #include "service/app/worker_pool.h"
 #include "service/authn/peer_identity.h"
 #include "service/grpc/admin_front.h"
@@ -20,6 +25,7 @@
 #include "service/log/request_log.h"
 #include "service/metrics/metrics.h"
 #include "service/server/endpoints_file.h"
+#include "service/server/periodic_task.h"
 #include "service/server/reconciliation.h"
 #include "service/system/system.h"
 
@@ -47,6 +53,7 @@ constexpr std::size_t kMaxQueuedAdminWork = 64;
 constexpr std::size_t kMaxAdminConnections = 32;
 constexpr int kMaxAdminRequestBytes = 1024 * 1024;
 constexpr std::chrono::milliseconds kHealthInterval{200};
+constexpr std::chrono::minutes kMaintenanceInterval{1};
 constexpr const char* kServiceName = "hallmark.v1.KeyService";
 
 Unexpected<StartError> CannotStart(int exit_code, std::string message) {
@@ -124,6 +131,9 @@ class Server::Impl {
   Result<void, StartError> PublishEndpoints();
   void FollowToken(const std::stop_token& stop);
   void SetServing(bool serving);
+  void StartMaintenance();
+  void FlushLastUsage();
+  void LogSweeper(app::DeletionSweeper::Event event, const std::string& text);
   void LogAdministration(const grpc_front::AdminFront::Finished& call);
   void Stop();
 
@@ -146,16 +156,21 @@ class Server::Impl {
   KeyDirectory keys_;
   PrincipalDirectory principals_;
   ClientTokens client_tokens_;
+  LastUsage last_usage_;
+  std::optional<app::KeyQuota> key_quota_;
   std::optional<app::WorkerPool> control_;
   std::optional<app::WorkerPool> admin_pool_;
   std::optional<app::Engine> engine_;
   std::optional<app::PrincipalAdmin> principal_admin_;
+  std::optional<app::DeletionSweeper> sweeper_;
+  std::optional<app::MaintenanceAdmin> maintenance_admin_;
   std::optional<authn::PeerAuthenticator> authenticator_;
   std::optional<grpc_front::GrpcFront> key_front_;
   std::optional<grpc_front::AdminFront> admin_front_;
   std::unique_ptr<grpc_front::GrpcServer> key_server_;
   std::unique_ptr<grpc_front::GrpcServer> admin_server_;
   EndpointsFile endpoints_;
+  std::optional<PeriodicTask> maintenance_;
   std::jthread health_thread_;
 };
 
@@ -247,6 +262,7 @@ Result<void, StartError> Server::Impl::LoadImage() {
   const Status loaded = app::LoadPrincipals(image_, principals_);
   if (!loaded.has_value()) return StoreFailed(loaded.error());
   LoadClientTokens(image_, keys_, client_tokens_);
+  last_usage_.Load(image_.last_usages);
   return {};
 }
 
@@ -264,9 +280,17 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   reporter_.emplace(*log_, *metrics_);
   control_.emplace(kControlThreads, kMaxQueuedControlWork);
   admin_pool_.emplace(kAdminThreads, kMaxQueuedAdminWork);
+  key_quota_.emplace(
+      keys_, app::KeyLimits{config_.limits.keys_per_account, config_.limits.keys_per_token});
+  sweeper_.emplace(
+      app::DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_, *token_.hsm, clock_},
+      image_, [this](auto event, const std::string& text) { LogSweeper(event, text); });
+  maintenance_admin_.emplace(
+      app::MaintenanceAdmin{*sweeper_, *store_, *token_.hsm, [this] { maintenance_->Wake(); }});
+  StartMaintenance();
   engine_.emplace(app::Engine{config_.site, std::exchange(image_, {}).meta.store_id, instance_id_,
-                              keys_, principals_, client_tokens_, *store_, *token_.hsm,
-                              *token_.sealer, clock_, random_, *control_,
+                              keys_, principals_, client_tokens_, last_usage_, *key_quota_, *store_,
+                              *token_.hsm, *token_.sealer, clock_, random_, *control_,
                               [this](const app::CallContext& call, const Status& status) {
                                 metrics_->Finished(call, status);
                                 request_log_->Finished(call, status);
@@ -275,7 +299,8 @@ Result<void, StartError> Server::Impl::OpenFronts() {
       app::PrincipalAdmin{config_.site, principals_, *store_, clock_, random_, *token_.sealer});
   authenticator_.emplace(principals_, clock_);
   key_front_.emplace(*engine_, *authenticator_, config_.grpc.max_call_duration);
-  admin_front_.emplace(*principal_admin_, *admin_pool_, config_.grpc.max_call_duration,
+  admin_front_.emplace(*principal_admin_, *maintenance_admin_, *admin_pool_,
+                       config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 
   const std::size_t max_connections =
@@ -305,6 +330,30 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   if (!admin_server.has_value()) return CannotStart(EX_OSERR, std::move(admin_server).error());
   admin_server_ = *std::move(admin_server);
   return {};
+}
+
+void Server::Impl::StartMaintenance() {
+  maintenance_.emplace(kMaintenanceInterval, [this](const std::stop_token& stop) {
+    sweeper_->Sweep(stop);
+    metrics_->SetSweeperHalted(sweeper_->state().halted);
+    FlushLastUsage();
+  });
+}
+
+// A failure costs nothing but the freshness of what a crash would leave: it is tried again.
+void Server::Impl::FlushLastUsage() {
+  const Status flushed = app::FlushUsage(last_usage_, keys_, *store_);
+  if (flushed.has_value()) return;
+  log_->Write(LogLevel::kWarning, "last usage", {{"text", ToString(flushed.error())}});
+}
+
+void Server::Impl::LogSweeper(app::DeletionSweeper::Event event, const std::string& text) {
+  using Event = app::DeletionSweeper::Event;
+  if (event == Event::kDestroyed) metrics_->KeyDestroyed();
+  const LogLevel level = event == Event::kHalted    ? LogLevel::kError
+                         : event == Event::kWaiting ? LogLevel::kWarning
+                                                    : LogLevel::kInfo;
+  log_->Write(level, "deletion", {{"text", text}});
 }
 
 void Server::Impl::LogAdministration(const grpc_front::AdminFront::Finished& call) {
@@ -365,7 +414,10 @@ void Server::Impl::Stop() {
   if (key_server_ != nullptr) key_server_->Stop(key_front_->active_calls(), deadline);
   if (admin_server_ != nullptr) admin_server_->Stop(admin_front_->active_calls(), deadline);
   grpc_front::SetGrpcLogSink({});
-  // 3. What works on its own: first the pools, which use the token, then the token. Its threads may
+  // 3. What works on its own. What was noted of the keys' use is stored once no call notes more.
+  maintenance_.reset();
+  if (store_ != nullptr) FlushLastUsage();
+  // First the pools, which use the token, then the token. Its threads may
   // be at work for calls that were given up, and look at directories and engine until they end.
   // Scrapes look at the token.
   control_.reset();

@@ -1,6 +1,7 @@
 #include "service/metrics/metrics.h"
 
 #include "tests/service/fake_clock.h"
+#include "tests/support/absent_hsm.h"
 
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
@@ -20,25 +21,11 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 // Says whether it is there, and does nothing else.
-class SwitchedHsm : public Hsm {
+class SwitchedHsm : public testing::AbsentHsm {
  public:
-  const std::string& token_id() const override { return token_id_; }
   bool available() const override { return available_; }
-  void ComputeMac(std::shared_ptr<MacTask> task) override {
-    task->Finish(Fail(Exception::kKeyUnavailableException));
-  }
-  Result<GeneratedKey> GenerateKey(const CkaId&, KeySpec, SteadyTime) override {
-    return Fail(Exception::kUnsupportedOperationException);
-  }
-  Status DestroyKey(const CkaId&, SteadyTime) override {
-    return Fail(Exception::kUnsupportedOperationException);
-  }
-  std::vector<Bytes> ListKeys() const override { return {}; }
 
   bool available_ = true;
-
- private:
-  std::string token_id_ = "main";
 };
 
 class MetricsTest : public ::testing::Test {
