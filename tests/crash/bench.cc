@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <set>
 
@@ -15,7 +16,6 @@ namespace hallmark::testing {
 namespace {
 
 constexpr std::chrono::seconds kDeathLimit{20};
-const Outcome kLost{grpc::StatusCode::UNAVAILABLE, "", "it has ended", std::nullopt};
 constexpr const char* kMessage = "the same message every time";
 
 // What the store says about the token's objects, by CKA_ID in lower-case hex.
@@ -24,31 +24,34 @@ struct Records {
   std::set<std::string> anchors;
 };
 
-// Reads beside the running daemon, as a backup would.
-Records ReadRecords(const std::filesystem::path& home) {
+// Runs `sql` on the daemon's store, beside it if it is running, as a backup would; each row goes to
+// `take`.
+void Query(const std::filesystem::path& home, const std::string& sql,
+           const std::function<void(char** row)>& take) {
   sqlite3* raw = nullptr;
   const int opened = sqlite3_open_v2((home / "store/hallmark.db").c_str(), &raw,
                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
   const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> db(raw, &sqlite3_close);
-  if (opened != SQLITE_OK) std::abort();
-  Records records;
-  const auto binding = [](void* out, int, char** row, char**) {
-    static_cast<Records*>(out)->bindings[row[0]] = row[1];
-    return 0;
-  };
-  const auto anchor = [](void* out, int, char** row, char**) {
-    static_cast<Records*>(out)->anchors.insert(row[0]);
-    return 0;
-  };
-  // The only reader must not be the one that tidies up.
+  // Nothing is tidied up that the daemon left.
   sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   sqlite3_busy_timeout(raw, 10'000);
-  if (sqlite3_exec(raw, "SELECT lower(hex(cka_id)), state FROM binding", binding, &records,
-                   nullptr) != SQLITE_OK ||
-      sqlite3_exec(raw, "SELECT lower(hex(anchor_cka_id)) FROM token", anchor, &records, nullptr) !=
-          SQLITE_OK) {
+  const auto call = [](void* out, int, char** row, char**) {
+    (*static_cast<const std::function<void(char**)>*>(out))(row);
+    return 0;
+  };
+  auto* const out = const_cast<std::function<void(char**)>*>(&take);
+  if (opened != SQLITE_OK || sqlite3_exec(raw, sql.c_str(), call, out, nullptr) != SQLITE_OK) {
+    std::fprintf(stderr, "%s: %s\n", sql.c_str(), sqlite3_errmsg(raw));
     std::abort();
   }
+}
+
+Records ReadRecords(const std::filesystem::path& home) {
+  Records records;
+  Query(home, "SELECT lower(hex(cka_id)), state FROM binding",
+        [&](char** row) { records.bindings[row[0]] = row[1]; });
+  Query(home, "SELECT lower(hex(anchor_cka_id)) FROM token",
+        [&](char** row) { records.anchors.insert(row[0]); });
   return records;
 }
 
@@ -68,7 +71,30 @@ std::map<std::string, std::string> ListPrincipals(const TestDaemon& daemon) {
   return principals;
 }
 
-std::string AliasName(int number) { return "alias/number-" + std::to_string(number); }
+std::map<std::string, std::string> ListAliases(const Client& client) {
+  std::map<std::string, std::string> aliases;
+  v1::ListAliasesRequest request;
+  request.set_limit(100);
+  for (;;) {
+    v1::ListAliasesResponse page;
+    const Outcome outcome = client.Call(&v1::KeyService::Stub::ListAliases, request, &page);
+    EXPECT_TRUE(outcome.ok()) << outcome;
+    for (const auto& entry : page.aliases()) aliases[entry.alias_name()] = entry.target_key_id();
+    if (!page.truncated()) return aliases;
+    request.set_marker(page.next_marker());
+  }
+}
+
+std::map<std::string, std::string> ListTags(const Client& client, const std::string& key_id) {
+  v1::ListResourceTagsRequest request;
+  request.set_key_id(key_id);
+  v1::ListResourceTagsResponse response;
+  const Outcome outcome = client.Call(&v1::KeyService::Stub::ListResourceTags, request, &response);
+  EXPECT_TRUE(outcome.ok()) << outcome;
+  std::map<std::string, std::string> tags;
+  for (const v1::Tag& tag : response.tags()) tags[tag.tag_key()] = tag.tag_value();
+  return tags;
+}
 
 }  // namespace
 
@@ -134,28 +160,38 @@ World Bench::Observe() {
     const MacAnswer answer = GenerateMac(client_, id, kMessage);
     world.keys[id] = {v1::KeyState_Name(metadata.key_state()), metadata.description(),
                       answer.outcome.ok() ? "OK" : answer.outcome.exception,
-                      metadata.has_deletion_date()};
+                      metadata.has_deletion_date(), ListTags(client_, id)};
     if (!answer.outcome.ok()) continue;
     const std::string& first = macs_.emplace(id, answer.mac).first->second;
     EXPECT_EQ(ToHex(AsBytes(answer.mac)), ToHex(AsBytes(first))) << "another MAC of key " << id;
   }
-  for (int number = 1; number <= aliases_; ++number) {
-    const std::string alias = AliasName(number);
-    v1::DescribeKeyRequest request;
-    request.set_key_id(alias);
-    v1::DescribeKeyResponse described;
-    const Outcome outcome = client_.Call(&v1::KeyService::Stub::DescribeKey, request, &described);
-    if (outcome.ok()) {
-      world.aliases[alias] = described.key_metadata().key_id();
-    } else {
-      EXPECT_EQ(outcome.exception, "NotFoundException") << outcome;
-    }
-  }
+  world.aliases = ListAliases(client_);
   world.principals = ListPrincipals(daemon_);
   return world;
 }
 
-std::string Bench::NewAlias() { return AliasName(++aliases_); }
+void Bench::ChangeStore(const std::string& sql) {
+  Query(daemon_.home(), sql, [](char**) {});
+}
+
+bool Bench::HasRecordOf(const std::string& key_id) const {
+  return Finds("SELECT key_id FROM key WHERE key_id = '" + key_id + "'");
+}
+
+bool Bench::HasUnfinishedKey() const {
+  return Finds("SELECT key_id FROM binding WHERE state = 'creating'");
+}
+
+bool Bench::Finds(const std::string& sql) const {
+  bool found = false;
+  Query(daemon_.home(), sql, [&](char**) { found = true; });
+  return found;
+}
+
+bool Bench::ended() {
+  if (!exit_code_) exit_code_ = daemon_.WaitForEnd(0ms);
+  return exit_code_.has_value();
+}
 
 ::testing::AssertionResult Bench::TokenIsSound(Leftovers* leftovers) {
   ::testing::AssertionResult sound = ::testing::AssertionSuccess();

@@ -16,6 +16,8 @@
 
 namespace hallmark::testing {
 
+// How a call ends whose daemon does.
+inline const Outcome kLost{grpc::StatusCode::UNAVAILABLE, "", "it has ended", std::nullopt};
 // Whether the call ended because the daemon did, without an answer.
 inline bool IsLost(const Outcome& outcome) {
   return outcome.code == grpc::StatusCode::UNAVAILABLE && outcome.exception.empty();
@@ -52,10 +54,17 @@ class Bench {
   // Asks about everything. A MAC that differs from an earlier one of the same key is a failure of
   // the test at once.
   World Observe();
-  // A name for an alias that no one has used; Observe asks about it from now on. From any thread.
-  std::string NewAlias();
   // A number that was not given before. From any thread.
   int NewNumber() { return ++number_; }
+
+  // SQL on the store, behind the daemon's back.
+  void ChangeStore(const std::string& sql);
+  // Whether the store still knows the key, shown to callers or not.
+  bool HasRecordOf(const std::string& key_id) const;
+  // Whether the store knows a key that is still being made.
+  bool HasUnfinishedKey() const;
+  // Whether the daemon has ended by itself.
+  bool ended();
 
   // Whether token and store agree while the daemon serves: each binding is ready and names exactly
   // one object, and the foreign objects have the same bytes as ever. What else there is goes to
@@ -63,13 +72,14 @@ class Bench {
   ::testing::AssertionResult TokenIsSound(Leftovers* leftovers);
 
  private:
+  bool Finds(const std::string& sql) const;
+
   TestDaemon daemon_;
   KillControl kills_;
   Client client_;
   std::map<std::string, std::string> foreign_files_;
   std::size_t foreign_objects_ = 0;
   std::optional<int> exit_code_;             // once we have waited for the end
-  std::atomic<int> aliases_ = 0;             // how many names were given out
   std::map<std::string, std::string> macs_;  // by key id, as first seen
   std::atomic<int> number_ = 0;
 };

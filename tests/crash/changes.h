@@ -18,14 +18,28 @@ struct Change {
   std::function<void(World* world, const World& seen)> apply;
   // The world before, where the daemon does not serve when the change is asked for.
   std::optional<World> before{};
+  // Whether the daemon has finished by itself what it was cut short in; null: there is nothing.
+  std::function<bool()> settled{};
 };
 
-// With a client token, so that a repeat is recognised.
+// With a tag, and with a client token, so that a repeat is recognised.
 Change CreatesKey(Bench& bench);
 Change CreatesAlias(Bench& bench, const std::string& key_id);
+Change PointsAlias(Bench& bench, const std::string& name, const std::string& key_id);
+Change DeletesAlias(Bench& bench, const std::string& name);
+Change Enables(Bench& bench, const std::string& key_id);
+Change Disables(Bench& bench, const std::string& key_id);
+Change SchedulesDeletion(Bench& bench, const std::string& key_id);
+// Of a key whose deletion is scheduled.
+Change CancelsDeletion(Bench& bench, const std::string& key_id);
+Change Describes(Bench& bench, const std::string& key_id);
+Change Tags(Bench& bench, const std::string& key_id, const std::string& tag_key);
+Change Untags(Bench& bench, const std::string& key_id, const std::string& tag_key);
 Change AddsPrincipal(Bench& bench);
 Change RemovesPrincipal(Bench& bench, const std::string& arn);
 
+// A start that finds a key whose waiting period is over.
+Change DeletesWhatIsDue(Bench& bench);
 // A start that finds a CreateKey cut short, and undoes it.
 Change StartsAfterCrash(Bench& bench);
 // A stop that was asked for; the store is tidied up.

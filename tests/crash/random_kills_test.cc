@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdio>
@@ -48,10 +49,44 @@ std::string AnyKey(const World& world, Dice& dice) {
       ->first;
 }
 
-// Any change that must succeed.
+// One whose deletion is not scheduled; there is at least one.
+std::string UsableKey(const World& world, Dice& dice) {
+  for (;;) {
+    std::string id = AnyKey(world, dice);
+    if (!world.keys.at(id).ends) return id;
+  }
+}
+
+// A change that must succeed, of a key that nobody else changes.
 Change AnyChange(Bench& bench, const World& world, Dice& dice) {
   if (Roll(dice, kManyChangesPerKey) == 0) return CreatesKey(bench);
-  return CreatesAlias(bench, AnyKey(world, dice));
+  const std::string id = AnyKey(world, dice);
+  const KeyFacts& key = world.keys.at(id);
+  if (key.ends) return CancelsDeletion(bench, id);
+  const auto alias = std::find_if(world.aliases.begin(), world.aliases.end(),
+                                  [&](const auto& entry) { return entry.second == id; });
+  switch (Roll(dice, 8)) {
+    case 0:
+      return SchedulesDeletion(bench, id);
+    case 1:
+      return Disables(bench, id);
+    case 2:
+      return Describes(bench, id);
+    case 3:
+      return Tags(bench, id, "tag " + std::to_string(Roll(dice, 5)));
+    case 4:
+      if (!key.tags.empty()) return Untags(bench, id, key.tags.begin()->first);
+      return Tags(bench, id, "tag");
+    case 5:
+      if (alias != world.aliases.end()) return DeletesAlias(bench, alias->first);
+      return CreatesAlias(bench, id);
+    case 6:
+      if (alias != world.aliases.end())
+        return PointsAlias(bench, alias->first, UsableKey(world, dice));
+      return CreatesAlias(bench, id);
+    default:
+      return Enables(bench, id);
+  }
 }
 
 // Until the daemon is dead.
@@ -114,7 +149,11 @@ class RandomKillsTest : public ::testing::Test {
       if (worker.in_doubt) {
         World done = worker.acknowledged;
         worker.in_doubt->apply(&done, seen);
-        const bool there = Contains(seen, done);
+        World names = worker.acknowledged;
+        names.keys.insert(done.keys.begin(), done.keys.end());
+        names.aliases.insert(done.aliases.begin(), done.aliases.end());
+        done.principals = seen.principals;
+        const bool there = PartOf(seen, names) == done;
         if (there) worker.acknowledged = done;
         ++(there ? doubts_done_ : doubts_not_done_);
         worker.in_doubt.reset();

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <thread>
 
 namespace hallmark::testing {
 namespace {
@@ -67,6 +68,32 @@ TEST_F(RestoredStoreTest, KeysMadeSinceAreOrphansAndStayOnTheToken) {
       EXPECT_TRUE(GenerateMac(bench_.client(), CreateKey(bench_.client()), "m").outcome.ok());
     }
   }
+}
+
+// A backup made while the daemon runs can hold a key that was being made then, and was finished and
+// used since: keystate/store/README.md says what to do with it.
+TEST_F(RestoredStoreTest, AKeyThatWasUnfinishedInTheBackupStaysOnTheToken) {
+  const World yesterday = bench_.Observe();
+  bench_.daemon().SetFaults("C_GenerateKey hang\n");
+  std::string new_key;
+  {
+    const std::jthread creator([&] { new_key = CreateKey(bench_.client()); });
+    ASSERT_TRUE(Eventually([&] { return bench_.HasUnfinishedKey(); }));
+    std::filesystem::create_directory(Backup());
+    bench_.ChangeStore("VACUUM INTO '" + (Backup() / "hallmark.db").string() + "'");
+    bench_.daemon().SetFaults("");
+  }
+  ASSERT_TRUE(GenerateMac(bench_.client(), new_key, "m").outcome.ok());
+  StopAndRestore();
+  bench_.ChangeStore("UPDATE binding SET owned = 0 WHERE state = 'creating'");
+  const std::map<std::string, std::string> files = ObjectFiles(bench_.daemon().home());
+
+  bench_.Start();
+  EXPECT_EQ(Difference(yesterday, bench_.Observe()), "");
+  EXPECT_EQ(ObjectFiles(bench_.daemon().home()), files);
+  Leftovers leftovers;
+  EXPECT_TRUE(bench_.TokenIsSound(&leftovers));
+  EXPECT_EQ(leftovers.orphans, 1u);
 }
 
 }  // namespace

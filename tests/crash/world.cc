@@ -11,6 +11,8 @@ namespace {
 std::set<std::string> Lines(const World& world) {
   std::set<std::string> lines;
   for (const auto& [id, key] : world.keys) {
+    for (const auto& [name, value] : key.tags)
+      lines.insert("tag " + name + " = " + value + " on " + id);
     lines.insert("key " + id + " " + key.state + (key.ends ? " until its end" : "") + ", \"" +
                  key.description + "\", use: " + key.use);
   }
@@ -32,8 +34,12 @@ std::string Missing(const std::set<std::string>& from, const std::set<std::strin
 
 }  // namespace
 
-bool Contains(const World& whole, const World& part) {
-  return Missing(Lines(part), Lines(whole), "").empty();
+World PartOf(const World& whole, const World& names) {
+  World part = whole;
+  std::erase_if(part.keys, [&](const auto& key) { return !names.keys.contains(key.first); });
+  std::erase_if(part.aliases,
+                [&](const auto& alias) { return !names.aliases.contains(alias.first); });
+  return part;
 }
 
 std::string Difference(const World& expected, const World& seen) {

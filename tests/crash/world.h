@@ -11,10 +11,11 @@ struct KeyFacts {
   std::string description;  // as DescribeKey tells it
   std::string use;          // how GenerateMac ends: "OK", or the exception
   bool ends = false;        // has a deletion date
+  std::map<std::string, std::string> tags{};
 
   bool operator==(const KeyFacts& other) const {
     return state == other.state && description == other.description && use == other.use &&
-           ends == other.ends;
+           ends == other.ends && tags == other.tags;
   }
 };
 
@@ -28,8 +29,8 @@ struct World {
   }
 };
 
-// Whether all of `part` is in `whole`, as it is there.
-bool Contains(const World& whole, const World& part);
+// The keys and aliases of `whole` that `names` has as well.
+World PartOf(const World& whole, const World& names);
 
 // One line for each thing that is not in both, "- " for `expected` and "+ " for `seen`.
 std::string Difference(const World& expected, const World& seen);
