@@ -109,7 +109,7 @@ Bench::Bench() : daemon_(TestDaemon::Options{.kill_switch = true}), kills_(daemo
   for (const auto& [name, content] : ObjectFiles(daemon_.home())) {
     if (!before.contains(name)) foreign_files_[name] = content;
   }
-  daemon_.Start();
+  EXPECT_TRUE(TryStart().ok());
   client_ = daemon_.AddPrincipal(TestDaemon::kAdmin, TestDaemon::kAllowAll);
 }
 
@@ -128,7 +128,9 @@ Outcome Bench::TryStart() {
     exit_code_ = daemon_.WaitForEnd(0ms);
     return kLost;
   }
-  client_ = Connect();
+  EXPECT_TRUE(Eventually([&] { return ended() || Swept(); }, 30s));
+  if (ended()) return kLost;
+  if (client_.channel != nullptr) client_ = Connect();
   return {};
 }
 
@@ -186,6 +188,14 @@ bool Bench::Finds(const std::string& sql) const {
   bool found = false;
   Query(daemon_.home(), sql, [&](char**) { found = true; });
   return found;
+}
+
+bool Bench::Swept() {
+  std::string revision;
+  Query(daemon_.home(), "SELECT revision FROM sweeper", [&](char** row) { revision = row[0]; });
+  if (revision == sweeper_revision_) return false;
+  sweeper_revision_ = revision;
+  return true;
 }
 
 bool Bench::ended() {

@@ -44,7 +44,8 @@ class Bench {
 
   // Starts with nothing armed.
   void Start();
-  // Starts with what is armed; lost if it is killed before it serves.
+  // Starts with what is armed; lost if it is killed before it serves and has done what it does at
+  // first in the background.
   Outcome TryStart();
   // Asks it to end; lost if it is killed meanwhile.
   Outcome Stop();
@@ -73,12 +74,15 @@ class Bench {
 
  private:
   bool Finds(const std::string& sql) const;
+  // Whether the background work of this start has begun with its record.
+  bool Swept();
 
   TestDaemon daemon_;
   KillControl kills_;
   Client client_;
   std::map<std::string, std::string> foreign_files_;
   std::size_t foreign_objects_ = 0;
+  std::string sweeper_revision_;             // of the latest start
   std::optional<int> exit_code_;             // once we have waited for the end
   std::map<std::string, std::string> macs_;  // by key id, as first seen
   std::atomic<int> number_ = 0;

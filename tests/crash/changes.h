@@ -20,6 +20,8 @@ struct Change {
   std::optional<World> before{};
   // Whether the daemon has finished by itself what it was cut short in; null: there is nothing.
   std::function<bool()> settled{};
+  // The first stage that belongs to it; empty: all do.
+  std::string first_stage{};
 };
 
 // With a tag, and with a client token, so that a repeat is recognised.
