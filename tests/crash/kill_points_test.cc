@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,9 @@ struct Row {
   // Makes what the operation needs. All of it is acknowledged, so it must survive.
   Change (*prepare)(Bench& bench);
 };
+
+// For the names of CTest cases.
+void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
 
 std::string NewKey(const Bench& bench) { return CreateKey(bench.client()); }
 
