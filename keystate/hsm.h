@@ -95,6 +95,9 @@ class Hsm {
 
   // CKA_ID of every secret key on the token, as of the last scan and what was made since.
   virtual std::vector<Bytes> ListKeys() const = 0;
+
+  // Sessions that are open on the token for MACs and for keys being made or destroyed.
+  virtual std::size_t open_sessions() const = 0;
 };
 
 }  // namespace hallmark

@@ -34,8 +34,10 @@ class SwitchedHsm : public Hsm {
     return Fail(Exception::kUnsupportedOperationException);
   }
   std::vector<Bytes> ListKeys() const override { return {}; }
+  std::size_t open_sessions() const override { return sessions_; }
 
   bool available_ = true;
+  std::size_t sessions_ = 0;
 
  private:
   std::string token_id_ = "main";
@@ -137,7 +139,10 @@ TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
   Listen();
   EXPECT_THAT(Scrape(), HasSubstr("hallmark_token_available{token=\"main\"} 1"));
   hsm_.available_ = false;
-  EXPECT_THAT(Scrape(), HasSubstr("hallmark_token_available{token=\"main\"} 0"));
+  hsm_.sessions_ = 4;
+  const std::string text = Scrape();
+  EXPECT_THAT(text, HasSubstr("hallmark_token_available{token=\"main\"} 0"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_sessions{token=\"main\"} 4"));
 }
 
 TEST_F(MetricsTest, ConnectionsAreCounted) {

@@ -59,6 +59,7 @@ class ObjectList final : public Hsm {
     return {};
   }
   std::vector<Bytes> ListKeys() const override { return {objects_.begin(), objects_.end()}; }
+  std::size_t open_sessions() const override { return 0; }
 
   bool failing = false;
   std::vector<CkaId> destroyed;
