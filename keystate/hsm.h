@@ -51,6 +51,10 @@ class MacTask {
   // True when nobody waits for the answer any more. Must be no more than a look at a flag.
   virtual bool abandoned() const = 0;
 
+  // True: the thread that calls Hsm::ComputeMac may itself call the token for this task, and does
+  // not come back from ComputeMac while the token does not answer.
+  virtual bool may_compute_here() const { return false; }
+
   // Called on the thread that will call the token, after every wait and just before C_SignInit, so
   // once more when a call is repeated: decides again if anything that the first decision rested on
   // has changed. Failure goes to Finish.
@@ -81,7 +85,8 @@ class Hsm {
   // False while the token is known to be out; never asks the token, never blocks.
   virtual bool available() const = 0;
 
-  // Queues the task; never blocks. Refuses at once with ThrottlingException (through Finish) what
+  // Queues the task, or computes it here if it allows that and the token is known to be fast; never
+  // blocks otherwise. Refuses at once with ThrottlingException (through Finish) what
   // cannot be done before its deadline.
   virtual void ComputeMac(std::shared_ptr<MacTask> task) = 0;
 
