@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 namespace hallmark {
@@ -28,15 +29,21 @@ class ClientTokens {
   void Abandon(const std::string& principal_id, const std::string& client_token);
   std::optional<KeyId> Find(const std::string& principal_id, const std::string& client_token) const;
 
+  // The record of the request that made this key, if that carried a token.
+  std::optional<ClientTokenRecord> FindByKey(const KeyId& key_id) const;
+  // The key has ended, and its token with it.
+  void Forget(const ClientTokenRecord& record);
+
  private:
   struct Entry {
     std::string request_hash;
-    std::optional<KeyId> key_id;  // absent while the work is under way
+    std::optional<ClientTokenRecord> answer;  // absent while the work is under way
   };
   using Name = std::pair<std::string, std::string>;  // principal, token
 
   mutable Mutex mu_;
   std::map<Name, Entry> entries_ HALLMARK_GUARDED_BY(mu_);
+  std::unordered_map<KeyId, Name> by_key_ HALLMARK_GUARDED_BY(mu_);
 };
 
 }  // namespace hallmark

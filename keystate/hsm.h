@@ -98,6 +98,9 @@ class Hsm {
   // Errors: KMSInternalException when two objects share the id: neither is touched.
   virtual Status DestroyKey(const CkaId& id, SteadyTime deadline) = 0;
 
+  // Bytes of the token's random generator.
+  virtual Result<Bytes> GenerateRandom(std::size_t size_bytes, SteadyTime deadline) = 0;
+
   // CKA_ID of every secret key on the token, as of the last scan and what was made since.
   virtual std::vector<Bytes> ListKeys() const = 0;
 

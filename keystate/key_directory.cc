@@ -26,18 +26,49 @@ void KeyDirectory::Publish(KeyViewPtr view) {
   KeyViewPtr& current = shard.views[view->key.id];
   if (current != nullptr && current->key.revision > view->key.revision) return;
   MutexLock index_lock(index_mu_);
-  ids_[view->key.account].insert(view->key.id);
+  if (current == nullptr) {
+    ids_[view->key.account].insert(view->key.id);
+    ++count_;
+  } else if (current->key.deletion_date) {
+    deletions_.erase({*current->key.deletion_date, current->key.id});
+  }
+  if (view->key.deletion_date) deletions_.emplace(*view->key.deletion_date, view->key.id);
   current.swap(view);  // the old view dies with `view`, after both locks
 }
 
 void KeyDirectory::Remove(const KeyId& id) {
+  KeyViewPtr removed;  // dies after both locks
   Shard& shard = ShardOf(id);
   MutexLock lock(shard.mu);
   const auto found = shard.views.find(id);
   if (found == shard.views.end()) return;
-  MutexLock index_lock(index_mu_);
-  ids_[found->second->key.account].erase(id);
+  removed = std::move(found->second);
   shard.views.erase(found);
+  MutexLock index_lock(index_mu_);
+  ids_[removed->key.account].erase(id);
+  --count_;
+  if (removed->key.deletion_date) deletions_.erase({*removed->key.deletion_date, id});
+}
+
+std::size_t KeyDirectory::CountKeys() const {
+  MutexLock lock(index_mu_);
+  return count_;
+}
+
+std::size_t KeyDirectory::CountKeysOf(const AccountId& account) const {
+  MutexLock lock(index_mu_);
+  const auto ids = ids_.find(account);
+  return ids == ids_.end() ? 0 : ids->second.size();
+}
+
+std::vector<KeyId> KeyDirectory::DueForDeletion(WallTime now, std::size_t limit) const {
+  std::vector<KeyId> due;
+  MutexLock lock(index_mu_);
+  for (auto next = deletions_.begin();
+       next != deletions_.end() && next->first <= now && due.size() < limit; ++next) {
+    due.push_back(next->second);
+  }
+  return due;
 }
 
 std::vector<KeyViewPtr> KeyDirectory::List(const AccountId& account,
@@ -66,6 +97,13 @@ std::optional<AliasRecord> KeyDirectory::FindAlias(const AccountId& account,
   return found == aliases_.end() ? std::nullopt : std::optional(found->second);
 }
 
+void KeyDirectory::RemoveName(const AliasRecord& alias) {
+  const auto names = names_of_key_.find(alias.target);
+  if (names == names_of_key_.end()) return;
+  names->second.erase(alias.name);
+  if (names->second.empty()) names_of_key_.erase(names);
+}
+
 void KeyDirectory::PublishAlias(const AliasRecord& alias) {
   MutexLock lock(alias_mu_);
   const auto found = aliases_.find(AliasKeyView{alias.account, alias.name});
@@ -73,24 +111,46 @@ void KeyDirectory::PublishAlias(const AliasRecord& alias) {
     aliases_.emplace(AliasKey{alias.account, alias.name}, alias);
   } else {
     if (found->second.revision > alias.revision) return;
-    --aliases_per_key_[found->second.target];
+    RemoveName(found->second);
     found->second = alias;
   }
-  ++aliases_per_key_[alias.target];
+  names_of_key_[alias.target].insert(alias.name);
 }
 
-void KeyDirectory::RemoveAlias(const AccountId& account, std::string_view name) {
+void KeyDirectory::RemoveAlias(const AliasRecord& alias) {
   MutexLock lock(alias_mu_);
-  const auto found = aliases_.find(AliasKeyView{account, name});
+  const auto found = aliases_.find(AliasKeyView{alias.account, alias.name});
   if (found == aliases_.end()) return;
-  --aliases_per_key_[found->second.target];
+  RemoveName(found->second);
   aliases_.erase(found);
 }
 
 std::size_t KeyDirectory::CountAliasesOf(const KeyId& id) const {
   MutexLock lock(alias_mu_);
-  const auto found = aliases_per_key_.find(id);
-  return found == aliases_per_key_.end() ? 0 : found->second;
+  const auto found = names_of_key_.find(id);
+  return found == names_of_key_.end() ? 0 : found->second.size();
+}
+
+std::vector<AliasRecord> KeyDirectory::ListAliases(const AccountId& account,
+                                                   const std::optional<KeyId>& of_key,
+                                                   std::string_view after,
+                                                   std::size_t limit) const {
+  std::vector<AliasRecord> page;
+  MutexLock lock(alias_mu_);
+  if (!of_key) {
+    for (auto next = aliases_.upper_bound(AliasKeyView{account, after});
+         next != aliases_.end() && next->first.account == account && page.size() < limit; ++next) {
+      page.push_back(next->second);
+    }
+    return page;
+  }
+  const auto names = names_of_key_.find(*of_key);
+  if (names == names_of_key_.end()) return page;
+  for (auto name = names->second.upper_bound(std::string(after));
+       name != names->second.end() && page.size() < limit; ++name) {
+    page.push_back(aliases_.find(AliasKeyView{account, *name})->second);
+  }
+  return page;
 }
 
 }  // namespace hallmark

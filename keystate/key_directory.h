@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace hallmark {
@@ -21,6 +22,11 @@ namespace hallmark {
 // list costs what it holds, not what the account holds.
 //
 // Only what is durable is published here, and only keys that are finished.
+//
+// A change of a key or an alias is committed on top of its published version, by compare on the
+// revision. So while one change is durable but not published yet, no other can be made, the end of
+// the key or alias included: what was removed here is never brought back by a late Publish.
+//
 // Thread-safety: every method may be called from any thread.
 class KeyDirectory {
  public:
@@ -32,6 +38,11 @@ class KeyDirectory {
   void Publish(KeyViewPtr view);
   void Remove(const KeyId& id);
 
+  std::size_t CountKeys() const;
+  std::size_t CountKeysOf(const AccountId& account) const;
+  // Keys whose deletion date is not after `now`, the longest overdue first.
+  std::vector<KeyId> DueForDeletion(WallTime now, std::size_t limit) const;
+
   // At most `limit` keys of the account in the order of their ids, beginning after `after`.
   std::vector<KeyViewPtr> List(const AccountId& account, const std::optional<KeyId>& after,
                                std::size_t limit) const;
@@ -39,8 +50,13 @@ class KeyDirectory {
   // The alias of this name ("alias/" included), if there is one.
   std::optional<AliasRecord> FindAlias(const AccountId& account, std::string_view name) const;
   void PublishAlias(const AliasRecord& alias);
-  void RemoveAlias(const AccountId& account, std::string_view name);
+  void RemoveAlias(const AliasRecord& alias);
   std::size_t CountAliasesOf(const KeyId& id) const;
+
+  // At most `limit` aliases of the account, or of its key `of_key`, in the order of their names,
+  // beginning after the name `after`.
+  std::vector<AliasRecord> ListAliases(const AccountId& account, const std::optional<KeyId>& of_key,
+                                       std::string_view after, std::size_t limit) const;
 
  private:
   struct Shard {
@@ -57,6 +73,8 @@ class KeyDirectory {
   // Taken after a shard's mutex, never before.
   mutable Mutex index_mu_;
   std::map<AccountId, std::set<KeyId>> ids_ HALLMARK_GUARDED_BY(index_mu_);
+  std::size_t count_ HALLMARK_GUARDED_BY(index_mu_) = 0;
+  std::set<std::pair<WallTime, KeyId>> deletions_ HALLMARK_GUARDED_BY(index_mu_);
 
   struct AliasKey {
     AccountId account;
@@ -76,7 +94,9 @@ class KeyDirectory {
   };
   mutable Mutex alias_mu_;
   std::map<AliasKey, AliasRecord, AliasLess> aliases_ HALLMARK_GUARDED_BY(alias_mu_);
-  std::unordered_map<KeyId, std::size_t> aliases_per_key_ HALLMARK_GUARDED_BY(alias_mu_);
+  std::unordered_map<KeyId, std::set<std::string>> names_of_key_ HALLMARK_GUARDED_BY(alias_mu_);
+
+  void RemoveName(const AliasRecord& alias) HALLMARK_REQUIRES(alias_mu_);
 };
 
 }  // namespace hallmark

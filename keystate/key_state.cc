@@ -70,6 +70,7 @@ constexpr std::array kTable = {
     StateRow{kGetParametersForImport,     kYes,   kYes,    kDel,   kYes,   kExternal},
     StateRow{kImportKeyMaterial,          kYes,   kYes,    kDel,   kYes,   kExternal},
     StateRow{kDeleteImportedKeyMaterial,  kYes,   kYes,    kYes,   kYes,   kExternal},
+    StateRow{kGetKeyLastUsage,            kYes,   kYes,    kYes,   kYes,   kAny},
     StateRow{kGetKeyRotationStatus,       kYes,   kYes,    kYes,   kYes,   kAny},
     StateRow{kListKeyRotations,           kYes,   kYes,    kYes,   kYes,   kAny},
     StateRow{kDisableKeyRotation,         kYes,   kDis,    kDel,   kImp,   OriginRule::kMadeHereOnly},
@@ -174,6 +175,10 @@ Status CheckState(Operation operation, KeyState state, Origin origin, std::strin
       break;
   }
   return Refuse(verdict, key_arn);
+}
+
+KeyState StateAfterCancellation(bool has_material) {
+  return has_material ? KeyState::kDisabled : KeyState::kPendingImport;
 }
 
 }  // namespace hallmark

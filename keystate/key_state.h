@@ -22,9 +22,12 @@ enum class KeyRole { kTarget, kPreviousTarget };
 //   forbidden state; UnsupportedOperationException where the origin or the key spec rules the
 //   operation out. Texts begin with `key_arn` where KMS's do.
 // Source: KMS developer guide, "Key states of AWS KMS keys", corrected where a recording of the
-// real
-//   service exists; laid out in keystate/README.md.
+//   real service exists; laid out in keystate/README.md.
 Status CheckState(Operation operation, KeyState state, Origin origin, std::string_view key_arn,
                   KeyRole role = KeyRole::kTarget);
+
+// What CancelKeyDeletion makes of a key: never Enabled, whatever it was before.
+// Source: KMS API reference, CancelKeyDeletion; recordings of imported keys.
+KeyState StateAfterCancellation(bool has_material);
 
 }  // namespace hallmark

@@ -23,6 +23,9 @@ struct StoreImage {
   std::vector<MaterialRecord> materials;
   std::vector<BindingRecord> bindings;
   std::vector<AliasRecord> aliases;
+  std::vector<TagRecord> tags;
+  std::vector<LastUsageRecord> last_usages;
+  std::vector<SweeperRecord> sweeper;  // at most one
   std::vector<PolicyRecord> policies;
   std::vector<PrincipalRecord> principals;
   std::vector<CertificateRecord> certificates;

@@ -16,6 +16,7 @@ struct KeyView {
   std::string arn;
   MaterialRecord material;
   std::vector<BindingRecord> bindings;  // ready ones only
+  std::vector<TagRecord> tags;          // in the order of their positions
 };
 
 using KeyViewPtr = std::shared_ptr<const KeyView>;

@@ -5,6 +5,7 @@
 #include "keystate/clock.h"
 #include "keystate/ids.h"
 #include "keystate/key_spec.h"
+#include "keystate/operation.h"
 
 #include <array>
 #include <cstddef>
@@ -46,6 +47,8 @@ struct KeyRecord {
   std::string policy_hash{};
   std::uint32_t current_material = 1;
   Revision revision = 0;
+
+  bool operator==(const KeyRecord&) const = default;
 };
 
 struct MaterialRecord {
@@ -58,7 +61,8 @@ struct MaterialRecord {
   Revision revision = 0;
 };
 
-enum class BindingState { kCreating, kReady };
+// kDestroying: the key has ended for every caller, and only its object is left to be destroyed.
+enum class BindingState { kCreating, kReady, kDestroying };
 
 // A key's material on one token.
 struct BindingRecord {
@@ -83,6 +87,33 @@ struct AliasRecord {
   KeyId target;
   WallTime created{};
   WallTime updated{};
+  Revision revision = 0;
+};
+
+struct TagRecord {
+  KeyId key_id;
+  std::string tag_key;
+  std::string tag_value;
+  // Tags are listed in the order in which their keys were first given.
+  std::uint32_t position = 0;
+  Revision revision = 0;
+};
+
+// The last use of a key that succeeded.
+struct LastUsageRecord {
+  KeyId key_id;
+  Operation operation;
+  WallTime time{};
+  std::string request_id{};
+  Revision revision = 0;
+};
+
+// What the deletion sweeper must not forget; there is at most one.
+struct SweeperRecord {
+  // The highest time that the daemon has seen.
+  WallTime time_seen{};
+  // Time has jumped: nothing is destroyed until an operator has looked at the clock.
+  bool halted = false;
   Revision revision = 0;
 };
 
@@ -135,8 +166,8 @@ struct ClientTokenRecord {
   Revision revision = 0;
 };
 
-using Record = std::variant<KeyRecord, MaterialRecord, BindingRecord, AliasRecord, PolicyRecord,
-                            PrincipalRecord, CertificateRecord, AccessKeyRecord, TokenRecord,
-                            ClientTokenRecord>;
+using Record = std::variant<KeyRecord, MaterialRecord, BindingRecord, AliasRecord, TagRecord,
+                            LastUsageRecord, SweeperRecord, PolicyRecord, PrincipalRecord,
+                            CertificateRecord, AccessKeyRecord, TokenRecord, ClientTokenRecord>;
 
 }  // namespace hallmark

@@ -130,19 +130,20 @@ class KeyControl::Gate {
   // Held by the thread of an operation.
   class Place {
    public:
-    Place(std::shared_ptr<Gate> gate, const CkaId& id) : gate_(std::move(gate)), id_(id) {}
+    Place(std::shared_ptr<Gate> gate, const std::optional<CkaId>& id)
+        : gate_(std::move(gate)), id_(id) {}
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
     ~Place() { gate_->Leave(id_); }
 
    private:
     const std::shared_ptr<Gate> gate_;
-    const CkaId id_;
+    const std::optional<CkaId> id_;
   };
 
   // Null if there was no place by then.
-  static std::shared_ptr<Place> Enter(const std::shared_ptr<Gate>& gate, const CkaId& id,
-                                      SteadyTime deadline) {
+  static std::shared_ptr<Place> Enter(const std::shared_ptr<Gate>& gate,
+                                      const std::optional<CkaId>& id, SteadyTime deadline) {
     {
       MutexLock lock(gate->mu_);
       while (!gate->MayEnter(id)) {
@@ -164,11 +165,11 @@ class KeyControl::Gate {
   }
 
  private:
-  bool MayEnter(const CkaId& id) const HALLMARK_REQUIRES(mu_) {
+  bool MayEnter(const std::optional<CkaId>& id) const HALLMARK_REQUIRES(mu_) {
     return under_way_.size() < kControlSessions &&
-           std::find(under_way_.begin(), under_way_.end(), id) == under_way_.end();
+           (!id || std::find(under_way_.begin(), under_way_.end(), id) == under_way_.end());
   }
-  void Leave(const CkaId& id) HALLMARK_EXCLUDES(mu_) {
+  void Leave(const std::optional<CkaId>& id) HALLMARK_EXCLUDES(mu_) {
     {
       MutexLock lock(mu_);
       under_way_.erase(std::find(under_way_.begin(), under_way_.end(), id));
@@ -178,7 +179,7 @@ class KeyControl::Gate {
 
   Mutex mu_;
   ConditionVariable left_;
-  std::vector<CkaId> under_way_ HALLMARK_GUARDED_BY(mu_);
+  std::vector<std::optional<CkaId>> under_way_ HALLMARK_GUARDED_BY(mu_);
 };
 
 KeyControl::KeyControl(std::shared_ptr<Connection> connection)
@@ -187,7 +188,7 @@ KeyControl::KeyControl(std::shared_ptr<Connection> connection)
 void KeyControl::WaitUntilIdle(SteadyTime deadline) { gate_->WaitUntilEmpty(deadline); }
 
 template <class T>
-Result<T> KeyControl::OnThread(const CkaId& id, SteadyTime deadline,
+Result<T> KeyControl::OnThread(const std::optional<CkaId>& id, SteadyTime deadline,
                                std::function<Result<T>()> operation) {
   const std::string& token_id = connection_->token_id();
   if (!connection_->available()) return Unexpected(ControlError("it is out of service", token_id));
@@ -227,6 +228,18 @@ Status KeyControl::Destroy(const CkaId& id, SteadyTime deadline) {
     return DestroyOn(*connection, id, deadline);
   }));
   return {};
+}
+
+Result<Bytes> KeyControl::Random(std::size_t size_bytes, SteadyTime deadline) {
+  return OnThread<Bytes>(std::nullopt, deadline, [connection = connection_, size_bytes, deadline] {
+    return OnSession<Bytes>(*connection, deadline,
+                            [size_bytes](Session& session) -> Outcome<Bytes> {
+                              CkResult<Bytes> random = session.GenerateRandom(size_bytes);
+                              if (!random.has_value())
+                                return Unexpected(Interruption{random.error(), true});
+                              return Result<Bytes>(*std::move(random));
+                            });
+  });
 }
 
 }  // namespace hallmark::pkcs11

@@ -1,11 +1,13 @@
-// Makes and destroys keys, on threads that may never come back from the token.
+// Makes and destroys keys, and draws random bytes, on threads that may never come back from the token.
 #pragma once
 
 #include "keystate/hsm.h"
 #include "pkcs11/connection.h"
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 
 namespace hallmark::pkcs11 {
 
@@ -23,6 +25,7 @@ class KeyControl {
   // As Hsm.
   Result<GeneratedKey> Generate(const CkaId& id, KeySpec spec, SteadyTime deadline);
   Status Destroy(const CkaId& id, SteadyTime deadline);
+  Result<Bytes> Random(std::size_t size_bytes, SteadyTime deadline);
 
   // Waits for operations under way, but not for those that are stuck.
   void WaitUntilIdle(SteadyTime deadline);
@@ -30,8 +33,10 @@ class KeyControl {
  private:
   class Gate;
 
+  // `id`: the object that the operation is about, if it is about one.
   template <class T>
-  Result<T> OnThread(const CkaId& id, SteadyTime deadline, std::function<Result<T>()> operation);
+  Result<T> OnThread(const std::optional<CkaId>& id, SteadyTime deadline,
+                     std::function<Result<T>()> operation);
 
   const std::shared_ptr<Connection> connection_;
   const std::shared_ptr<Gate> gate_;

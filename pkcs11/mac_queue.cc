@@ -18,6 +18,9 @@ using std::chrono::nanoseconds;
 constexpr std::chrono::seconds kStopWait{2};
 // Weight of the newest call in the running average of call times.
 constexpr int kAverageOver = 8;
+// The same for the usual call time, when the newest call was shorter and when it was longer.
+constexpr int kUsualFall = 2;
+constexpr int kUsualRise = 64;
 
 SteadyTime Now() { return std::chrono::steady_clock::now(); }
 
@@ -113,7 +116,11 @@ Result<MacTag> MacQueue::State::Compute(std::size_t place, MacTask& task, Steady
 
 bool MacQueue::State::Conclude(std::size_t place, SteadyTime ended, bool computed) {
   const Running done = std::exchange(running[place], {});
-  if (computed) average_call += ((ended - done.started) - average_call) / kAverageOver;
+  if (computed) {
+    const nanoseconds took = ended - done.started;
+    average_call += (took - average_call) / kAverageOver;
+    usual_call += (took - usual_call) / (took < usual_call ? kUsualFall : kUsualRise);
+  }
   stuck.store(false, std::memory_order_relaxed);
   // Once: the reaper sets `answered` under the lock before it answers.
   if (!done.answered) in_tasks.fetch_add(1);

@@ -16,9 +16,12 @@
 
 namespace hallmark::pkcs11 {
 
-// A token whose calls take this long on average, or one of whose calls has been under way for this
-// long, is not called on threads of others: handing a task to a worker costs far less.
-inline constexpr std::chrono::nanoseconds kTooSlowToBorrow{std::chrono::milliseconds{1}};
+// A token whose calls usually take this long is not called on threads of others: handing a task to
+// a worker costs far less.
+inline constexpr std::chrono::nanoseconds kTooSlowToBorrow{std::chrono::microseconds{500}};
+// Nor is one that has been in a call for this long: longer than a busy machine leaves a thread
+// waiting for a processor.
+inline constexpr std::chrono::nanoseconds kStalled{std::chrono::milliseconds{20}};
 
 // Ends a visit to a task, however it ends.
 class Visit {
@@ -78,7 +81,7 @@ struct MacQueue::State {
   Result<MacKey> Admit(std::size_t place, MacTask& task) HALLMARK_EXCLUDES(mu);
 
   bool MayBorrow() const HALLMARK_REQUIRES(mu) {
-    return queued == 0 && !free.empty() && !slow_call && average_call < kTooSlowToBorrow;
+    return queued == 0 && !free.empty() && !stalled && usual_call < kTooSlowToBorrow;
   }
   bool Pop(std::size_t place, SteadyTime now, Queued* next) HALLMARK_REQUIRES(mu);
   // The call in `place` came back; true if its task is still to be finished, by us.
@@ -109,11 +112,14 @@ struct MacQueue::State {
   std::vector<std::size_t> free HALLMARK_GUARDED_BY(mu);  // places
   std::size_t stuck_places HALLMARK_GUARDED_BY(mu) = 0;
   // As the reaper last saw it.
-  bool slow_call HALLMARK_GUARDED_BY(mu) = false;
+  bool stalled HALLMARK_GUARDED_BY(mu) = false;
   // Threads of others that compute for us.
   std::size_t borrowed HALLMARK_GUARDED_BY(mu) = 0;
   bool borrowed_left_behind HALLMARK_GUARDED_BY(mu) = false;
   std::chrono::nanoseconds average_call HALLMARK_GUARDED_BY(mu){0};
+  // Falls at once and rises slowly, so that it tells the token's time from time spent waiting for a
+  // processor.
+  std::chrono::nanoseconds usual_call HALLMARK_GUARDED_BY(mu){0};
   bool reaper_sleeps HALLMARK_GUARDED_BY(mu) = false;
   bool stopping HALLMARK_GUARDED_BY(mu) = false;
   bool reaper_stopping HALLMARK_GUARDED_BY(mu) = false;

@@ -48,11 +48,11 @@ SteadyTime MacQueue::State::CollectOverdue(SteadyTime now,
 
   const nanoseconds stuck_after = std::max<nanoseconds>(kStuckAfter, kStuckFactor * average_call);
   stuck_places = 0;
-  slow_call = false;
+  stalled = false;
   for (Running& call : running) {
     if (call.task == nullptr) continue;
     if (now - call.started > stuck_after) ++stuck_places;
-    if (now - call.started > kTooSlowToBorrow) slow_call = true;
+    if (now - call.started > kStalled) stalled = true;
     if (call.answered) continue;
     if (call.deadline <= now || call.task->abandoned()) {
       call.answered = true;

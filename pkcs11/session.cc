@@ -94,6 +94,14 @@ CkStatus Session::Destroy(CK_OBJECT_HANDLE object) {
   return Check(functions_->C_DestroyObject(handle_, object), "C_DestroyObject");
 }
 
+CkResult<Bytes> Session::GenerateRandom(std::size_t size_bytes) {
+  Bytes random(size_bytes);
+  HALLMARK_RETURN_IF_ERROR(Check(
+      functions_->C_GenerateRandom(handle_, reinterpret_cast<CK_BYTE*>(random.data()), size_bytes),
+      "C_GenerateRandom"));
+  return random;
+}
+
 CkResult<std::vector<CK_OBJECT_HANDLE>> Session::Find(AttributeTemplate& attributes) {
   HALLMARK_RETURN_IF_ERROR(
       Check(functions_->C_FindObjectsInit(handle_, attributes.data(), attributes.size()),

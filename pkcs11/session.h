@@ -38,6 +38,7 @@ class Session {
 
   CkResult<CK_OBJECT_HANDLE> GenerateSecret(AttributeTemplate& attributes);
   CkStatus Destroy(CK_OBJECT_HANDLE object);
+  CkResult<Bytes> GenerateRandom(std::size_t size_bytes);
   CkResult<std::vector<CK_OBJECT_HANDLE>> Find(AttributeTemplate& attributes);
   CkResult<Bytes> ReadAttribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
 

@@ -52,6 +52,9 @@ class TokenHsm final : public Hsm {
   Status DestroyKey(const CkaId& id, SteadyTime deadline) override {
     return control_.Destroy(id, deadline);
   }
+  Result<Bytes> GenerateRandom(std::size_t size_bytes, SteadyTime deadline) override {
+    return control_.Random(size_bytes, deadline);
+  }
   std::vector<Bytes> ListKeys() const override {
     return connection_->handles().List(connection_->anchor_id());
   }

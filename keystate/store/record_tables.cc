@@ -26,10 +26,17 @@ constexpr std::array<Spelling<Origin>, 2> kOrigins{{
     {Origin::kAwsKms, "AWS_KMS"},
     {Origin::kExternal, "EXTERNAL"},
 }};
-constexpr std::array<Spelling<BindingState>, 2> kBindingStates{{
+constexpr std::array<Spelling<BindingState>, 3> kBindingStates{{
     {BindingState::kCreating, "creating"},
     {BindingState::kReady, "ready"},
+    {BindingState::kDestroying, "destroying"},
 }};
+// Operations by their names; only those that use a key are ever stored.
+constexpr std::array kOperations = {
+#define HALLMARK_OPERATION(name) Spelling<Operation>{Operation::k##name, #name},
+#include "keystate/operations.def"
+#undef HALLMARK_OPERATION
+};
 
 // INVARIANT: every enumerator has a row; the round-trip tests go over all of them.
 template <class E, std::size_t N>
@@ -142,6 +149,59 @@ Result<AliasRecord> Table<AliasRecord>::Read(Row& row, const Site&) {
   AliasRecord record{.account = account, .name = std::move(name), .target = target};
   record.created = row.Time();
   record.updated = row.Time();
+  return record;
+}
+
+void Table<TagRecord>::BindKey(Statement& statement, const TagRecord& record) {
+  statement.Bind(record.key_id.ToString());
+  statement.Bind(record.tag_key);
+}
+
+void Table<TagRecord>::BindRest(Statement& statement, const TagRecord& record) {
+  statement.Bind(record.tag_value);
+  statement.Bind(std::int64_t{record.position});
+}
+
+Result<TagRecord> Table<TagRecord>::Read(Row& row, const Site&) {
+  HALLMARK_ASSIGN_OR_RETURN(const KeyId key_id, row.ReadKeyId());
+  TagRecord record{.key_id = key_id, .tag_key = row.Text(), .tag_value = {}};
+  record.tag_value = row.Text();
+  record.position = row.Number();
+  return record;
+}
+
+void Table<LastUsageRecord>::BindKey(Statement& statement, const LastUsageRecord& record) {
+  statement.Bind(record.key_id.ToString());
+}
+
+void Table<LastUsageRecord>::BindRest(Statement& statement, const LastUsageRecord& record) {
+  statement.Bind(Spell(kOperations, record.operation));
+  statement.Bind(record.time);
+  statement.Bind(record.request_id);
+}
+
+Result<LastUsageRecord> Table<LastUsageRecord>::Read(Row& row, const Site&) {
+  HALLMARK_ASSIGN_OR_RETURN(const KeyId key_id, row.ReadKeyId());
+  LastUsageRecord record{.key_id = key_id, .operation = row.Enum(kOperations)};
+  record.time = row.Time();
+  record.request_id = row.Text();
+  return record;
+}
+
+void Table<SweeperRecord>::BindKey(Statement& statement, const SweeperRecord&) {
+  statement.Bind(std::int64_t{1});
+}
+
+void Table<SweeperRecord>::BindRest(Statement& statement, const SweeperRecord& record) {
+  statement.Bind(record.time_seen);
+  statement.Bind(std::int64_t{record.halted ? 1 : 0});
+}
+
+Result<SweeperRecord> Table<SweeperRecord>::Read(Row& row, const Site&) {
+  static_cast<void>(row.Number());  // the row's own name
+  SweeperRecord record;
+  record.time_seen = row.Time();
+  record.halted = row.Flag();
   return record;
 }
 

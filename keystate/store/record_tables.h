@@ -39,6 +39,10 @@ HALLMARK_STORE_TABLE(BindingRecord, "binding", bindings, 3, "key_id", "material_
                      "cka_id", "owned", "local", "state", "creator_instance", "verified_at");
 HALLMARK_STORE_TABLE(AliasRecord, "alias", aliases, 2, "account", "name", "target", "created",
                      "updated");
+HALLMARK_STORE_TABLE(TagRecord, "tag", tags, 2, "key_id", "tag_key", "tag_value", "position");
+HALLMARK_STORE_TABLE(LastUsageRecord, "last_usage", last_usages, 1, "key_id", "operation", "time",
+                     "request_id");
+HALLMARK_STORE_TABLE(SweeperRecord, "sweeper", sweeper, 1, "only_row", "time_seen", "halted");
 HALLMARK_STORE_TABLE(PolicyRecord, "policy", policies, 1, "hash", "document");
 HALLMARK_STORE_TABLE(PrincipalRecord, "principal", principals, 1, "unique_id", "arn", "policy_hash",
                      "created");

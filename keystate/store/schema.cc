@@ -107,7 +107,31 @@ CREATE TABLE client_token (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array<std::string_view, 1> kMigrations{kFirst};
+constexpr std::string_view kTagsAndDeletion = R"sql(
+CREATE TABLE tag (
+  key_id    TEXT NOT NULL,
+  tag_key   TEXT NOT NULL,
+  tag_value TEXT NOT NULL,
+  position  INTEGER NOT NULL,
+  revision  INTEGER NOT NULL,
+  PRIMARY KEY (key_id, tag_key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE last_usage (
+  key_id     TEXT NOT NULL PRIMARY KEY,
+  operation  TEXT NOT NULL,
+  time       INTEGER NOT NULL,
+  request_id TEXT NOT NULL,
+  revision   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sweeper (
+  only_row  INTEGER PRIMARY KEY CHECK (only_row = 1),
+  time_seen INTEGER NOT NULL,
+  halted    INTEGER NOT NULL,
+  revision  INTEGER NOT NULL
+) STRICT;
+)sql";
+
+constexpr std::array kMigrations{kFirst, kTagsAndDeletion};
 
 }  // namespace
 

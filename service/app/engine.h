@@ -7,10 +7,12 @@
 #include "keystate/ids.h"
 #include "keystate/key_directory.h"
 #include "keystate/key_store.h"
+#include "keystate/last_usage.h"
 #include "keystate/principal_directory.h"
 #include "keystate/random.h"
 #include "keystate/sealer.h"
 #include "service/app/call_context.h"
+#include "service/app/key_quota.h"
 #include "service/app/worker_pool.h"
 
 #include <functional>
@@ -28,6 +30,8 @@ struct Engine {
   KeyDirectory& keys;
   PrincipalDirectory& principals;
   ClientTokens& client_tokens;
+  LastUsage& last_usage;
+  KeyQuota& key_quota;
   KeyStore& store;
   Hsm& hsm;
   Sealer& sealer;

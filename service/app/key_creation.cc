@@ -19,15 +19,17 @@ struct Draft {
   KeyRecord key;
   MaterialRecord material;
   BindingRecord binding;
+  std::vector<TagRecord> tags{};
   std::optional<ClientTokenRecord> retry{};
 
   void Stamp(Revision revision) {
     key.revision = material.revision = binding.revision = revision;
+    for (TagRecord& tag : tags) tag.revision = revision;
     if (retry) retry->revision = revision;
   }
 };
 
-Draft MakeDraft(Engine& engine, NewKey wanted) {
+Result<Draft> MakeDraft(Engine& engine, NewKey wanted) {
   std::array<std::byte, 16> random{};
   engine.random.Fill(random);
   const KeyId id = KeyId::FromRandom(random);
@@ -41,6 +43,7 @@ Draft MakeDraft(Engine& engine, NewKey wanted) {
       .binding = {
           .key_id = id, .token_id = engine.hsm.token_id(), .creator_instance = engine.instance_id}};
   engine.random.Fill(draft.binding.cka_id);
+  HALLMARK_RETURN_IF_ERROR(MergeTags(id, wanted.tags, &draft.tags));
   if (wanted.retry) {
     draft.retry = ClientTokenRecord{wanted.retry->principal_id, wanted.retry->client_token,
                                     wanted.retry->request_hash, id};
@@ -60,6 +63,7 @@ void Undo(Engine& engine, const Draft& draft, Generation generation) {
   if (generation == Generation::kOver &&
       engine.hsm.DestroyKey(draft.binding.cka_id, engine.clock.SteadyNow() + kUndoLimit)) {
     writes.insert(writes.end(), {Remove(draft.binding), Remove(draft.material), Remove(draft.key)});
+    for (const TagRecord& tag : draft.tags) writes.push_back(Remove(tag));
   }
   static_cast<void>(engine.store.Commit(writes).has_value());
 }
@@ -71,8 +75,10 @@ Result<KeyRecord> Make(Engine& engine, NewKey wanted, SteadyTime deadline) {
                 "The token that holds the keys did not do what was asked; repeat the request.",
                 "token " + engine.hsm.token_id() + " is out");
   }
-  Draft draft = MakeDraft(engine, std::move(wanted));
+  HALLMARK_ASSIGN_OR_RETURN(const KeyQuota::Place place, engine.key_quota.Take(wanted.account));
+  HALLMARK_ASSIGN_OR_RETURN(Draft draft, MakeDraft(engine, std::move(wanted)));
   std::vector<StoreWrite> intent{Put(draft.key), Put(draft.material), Put(draft.binding)};
+  for (const TagRecord& tag : draft.tags) intent.push_back(Put(tag));
   if (draft.retry) intent.push_back(Put(*draft.retry));
   const Result<Revision> intended = engine.store.Commit(intent);
   if (!intended) {
@@ -105,12 +111,13 @@ Result<KeyRecord> Make(Engine& engine, NewKey wanted, SteadyTime deadline) {
   // Nothing is undone when this fails: the commit may be on disk all the same, and then the key
   // must have its object. The next start knows which it is.
   HALLMARK_ASSIGN_OR_RETURN(const Revision ready, engine.store.Commit(writes));
-  finished.Stamp(ready);
+  finished.key.revision = finished.material.revision = finished.binding.revision = ready;
   engine.keys.Publish(std::make_shared<const KeyView>(
       KeyView{finished.key,
               KeyArn(engine.site, finished.key.account, finished.key.id),
               finished.material,
-              {finished.binding}}));
+              {finished.binding},
+              finished.tags}));
   // After the key is visible: a retry that finds the answer must find the key.
   if (finished.retry) engine.client_tokens.Complete(*finished.retry);
   return finished.key;

@@ -3,6 +3,7 @@
 
 #include "keystate/records.h"
 #include "service/app/engine.h"
+#include "service/app/tags.h"
 
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ struct NewKey {
   AccountId account;
   KeySpec spec;
   std::string description;
+  TagList tags;
   std::optional<RetryToken> retry;
 };
 
@@ -29,7 +31,8 @@ struct NewKey {
 // Binding durable as `creating` → generated on the token → binding durable as `ready` → published.
 // What is left of a failure or a crash on the way is removed at once or by the next start.
 //
-// Errors: ValidationException when the client token was used with another request;
+// Errors: ValidationException when the client token was used with another request; TagException
+//   for too many tags; LimitExceededException for too many keys;
 //   DependencyTimeoutException when store or token fail; UnsupportedOperationException when the
 //   token cannot make such a key.
 Result<KeyRecord> CreateKeyOnce(Engine& engine, NewKey wanted, SteadyTime deadline);

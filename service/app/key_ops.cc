@@ -2,10 +2,11 @@
 #include "service/app/enum_names.h"
 #include "service/app/key_creation.h"
 #include "service/app/operation_functions.h"
+#include "service/app/paging.h"
 #include "service/app/pipeline.h"
 #include "service/app/sha256.h"
-
-#include <google/protobuf/util/time_util.h>
+#include "service/app/tags.h"
+#include "service/app/timestamps.h"
 
 #include <array>
 #include <string>
@@ -15,22 +16,21 @@
 namespace hallmark::app {
 namespace {
 
-constexpr std::size_t kDefaultPage = 100;
+// Source: KMS API reference, ListKeys.
+constexpr PageSize kKeyPage{.usual = 100, .most = 1000};
 
 void FillMetadata(const KeyRecord& key, const std::string& arn, v1::KeyMetadata* metadata) {
   const KeySpecRow& spec = Row(key.spec);
   metadata->set_aws_account_id(std::string(key.account.text()));
   metadata->set_key_id(key.id.ToString());
   metadata->set_arn(arn);
-  *metadata->mutable_creation_date() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
-      key.created.time_since_epoch().count());
+  *metadata->mutable_creation_date() = ToProto(key.created);
   metadata->set_enabled(key.state == KeyState::kEnabled);
   metadata->set_description(key.description);
   metadata->set_key_usage(v1::KEY_USAGE_GENERATE_VERIFY_MAC);
   metadata->set_key_state(ToProto(key.state));
   if (key.deletion_date) {
-    *metadata->mutable_deletion_date() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
-        key.deletion_date->time_since_epoch().count());
+    *metadata->mutable_deletion_date() = ToProto(*key.deletion_date);
   }
   metadata->set_origin(ToProto(key.origin));
   metadata->set_key_manager(v1::KEY_MANAGER_TYPE_CUSTOMER);
@@ -105,7 +105,6 @@ Status CheckSupported(const v1::CreateKeyRequest& request) {
         "Hallmark does not take key policies: leave out Policy and "
         "BypassPolicyLockoutSafetyCheck.");
   }
-  if (request.tags_size() > 0) return Unsupported("Hallmark does not take tags: leave out Tags.");
   return {};
 }
 
@@ -114,11 +113,16 @@ Status CheckSupported(const v1::CreateKeyRequest& request) {
 Status CreateKey(Engine& engine, CallContext& call, const v1::CreateKeyRequest& request,
                  v1::CreateKeyResponse* response) {
   const AccountId& account = call.caller->record.arn.account();
-  HALLMARK_RETURN_IF_ERROR(AuthorizeResource(call, account, "*"));
+  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(call, call.operation));
+  // There is no key yet whose policy could allow it.
+  if (request.tags_size() > 0) {
+    HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(call, Operation::kTagResource));
+  }
   HALLMARK_ASSIGN_OR_RETURN(const KeySpec spec, RequestedSpec(request));
   HALLMARK_RETURN_IF_ERROR(CheckSupported(request));
+  HALLMARK_RETURN_IF_ERROR(CheckTags(request.tags()));
 
-  NewKey wanted{account, spec, request.description(), {}};
+  NewKey wanted{account, spec, request.description(), request.tags(), {}};
   if (request.has_client_token()) {
     wanted.retry = RetryToken{call.caller->record.unique_id, request.client_token(),
                               Sha256Hex(request.SerializeAsString())};
@@ -141,31 +145,36 @@ Status DescribeKey(Engine& engine, CallContext& call, const v1::DescribeKeyReque
 Status ListKeys(Engine& engine, CallContext& call, const v1::ListKeysRequest& request,
                 v1::ListKeysResponse* response) {
   const AccountId& account = call.caller->record.arn.account();
-  HALLMARK_RETURN_IF_ERROR(AuthorizeResource(call, account, "*"));
-
-  // Bound to this store's history: a marker of a restored store means other keys.
-  const std::string context =
-      "marker ListKeys " + engine.store_id + " " + std::string(account.text());
-  std::optional<KeyId> after;
-  if (request.has_marker()) {
-    const std::optional<std::string> last = engine.sealer.Open(context, request.marker());
-    if (last) after = KeyId::Parse(*last);
-    if (!after) return Fail(Exception::kInvalidMarkerException);
-  }
-  const std::size_t limit =
-      request.has_limit() ? static_cast<std::size_t>(request.limit()) : kDefaultPage;
-  // One more than the page holds tells whether there is another page.
-  std::vector<KeyViewPtr> views = engine.keys.List(account, after, limit + 1);
-  const bool truncated = views.size() > limit;
+  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(call, call.operation));
+  HALLMARK_ASSIGN_OR_RETURN(const Page page,
+                            Page::Open(engine, call.operation, account, "", request, kKeyPage));
+  std::vector<KeyViewPtr> views =
+      engine.keys.List(account, KeyId::Parse(page.after()), page.to_fetch());
+  const bool truncated = page.Truncates(views.size());
   if (truncated) views.pop_back();
   for (const KeyViewPtr& view : views) {
     v1::KeyListEntry* entry = response->add_keys();
     entry->set_key_id(view->key.id.ToString());
     entry->set_key_arn(view->arn);
   }
-  response->set_truncated(truncated);
-  if (truncated) {
-    response->set_next_marker(engine.sealer.Seal(context, views.back()->key.id.ToString()));
+  page.Close(truncated, truncated ? views.back()->key.id.ToString() : "", response);
+  return {};
+}
+
+Status GetKeyLastUsage(Engine& engine, CallContext& call, const v1::GetKeyLastUsageRequest& request,
+                       v1::GetKeyLastUsageResponse* response) {
+  HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, AdmitKey(engine, call, request.key_id()));
+  response->set_key_id(view->arn);
+  // Uses are noted from a key's first moment on.
+  *response->mutable_tracking_start_date() = ToProto(view->key.created);
+  *response->mutable_key_creation_date() = ToProto(view->key.created);
+  v1::KeyLastUsageData* usage = response->mutable_key_last_usage();
+  if (const auto last = engine.last_usage.Find(view->key.id)) {
+    usage->set_operation(last->operation == Operation::kVerifyMac
+                             ? v1::KEY_LAST_USAGE_TRACKING_OPERATION_VERIFY_MAC
+                             : v1::KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_MAC);
+    *usage->mutable_timestamp() = ToProto(last->time);
+    usage->set_kms_request_id(last->request_id);
   }
   return {};
 }

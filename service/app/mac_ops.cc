@@ -57,7 +57,7 @@ class MacCall : public MacTask {
   // Turns the tag into the caller's answer.
   using Conclude = std::function<Status(const MacTag& tag, const KeyView& view)>;
 
-  MacCall(const Engine& engine, CallPtr call, MacInput input, std::string message, KeyViewPtr view,
+  MacCall(Engine& engine, CallPtr call, MacInput input, std::string message, KeyViewPtr view,
           Conclude conclude, Done done)
       : engine_(engine),
         call_(std::move(call)),
@@ -82,11 +82,18 @@ class MacCall : public MacTask {
     if (!tag) {
       done_(Unexpected(std::move(tag).error()));
     } else {
-      done_(Guarded([&] { return conclude_(*tag, *view_); }));
+      done_(Guarded([&] { return Answer(*tag); }));
     }
   }
 
  private:
+  Status Answer(const MacTag& tag) {
+    HALLMARK_RETURN_IF_ERROR(conclude_(tag, *view_));
+    engine_.last_usage.Note(view_->key.id, call_->operation, engine_.clock.Now(),
+                            call_->request_id);
+    return {};
+  }
+
   Result<MacKey> Decide() const {
     HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, DecideAgain());
     const BindingRecord* binding = BindingOn(*view, engine_.hsm);
@@ -112,7 +119,7 @@ class MacCall : public MacTask {
     return view;
   }
 
-  const Engine& engine_;  // outlives every call
+  Engine& engine_;  // outlives every call
   const CallPtr call_;
   const MacInput input_;
   const std::string message_;  // our own copy: the token may still read it when the caller is gone

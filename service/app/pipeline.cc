@@ -1,6 +1,5 @@
 #include "service/app/pipeline.h"
 
-#include "keystate/key_state.h"
 #include "service/app/operations.h"
 
 #include <utility>
@@ -58,7 +57,7 @@ Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request) 
   // Nothing allows the unknown.
   if (view == nullptr) return Fail(Exception::kAccessDeniedException);
   HALLMARK_RETURN_IF_ERROR(
-      CheckState(request.operation, view->key.state, view->key.origin, view->arn));
+      CheckState(request.operation, view->key.state, view->key.origin, view->arn, request.role));
   return view;
 }
 
@@ -82,9 +81,25 @@ Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
   return caller;
 }
 
-Status AuthorizeResource(const CallContext& call, const AccountId& account,
+Status AuthorizeResource(const CallContext& call, Operation operation, const AccountId& account,
                          std::string_view resource_arn) {
-  return Authorized({*call.caller, call.operation, account, resource_arn});
+  return Authorized({*call.caller, operation, account, resource_arn});
+}
+
+Status AuthorizeAccount(const CallContext& call, Operation operation) {
+  return AuthorizeResource(call, operation, call.caller->record.arn.account(), "*");
+}
+
+Result<KeyId> FindOwnKey(const Engine& engine, const CallContext& call, std::string_view key_id) {
+  const AccountId& home = call.caller->record.arn.account();
+  HALLMARK_ASSIGN_OR_RETURN(
+      const KeyReference reference,
+      ParseKeyReference(key_id, engine.site, home, Row(call.operation).key_ids));
+  if (reference.account != home) {
+    HALLMARK_RETURN_IF_ERROR(AuthorizeResource(call, call.operation, reference.account, key_id));
+  }
+  HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, Find(engine, reference, /*foreign=*/false));
+  return view->key.id;
 }
 
 }  // namespace hallmark::app

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "keystate/authorize.h"
+#include "keystate/key_state.h"
 #include "keystate/key_view.h"
 #include "service/app/call_context.h"
 #include "service/app/engine.h"
@@ -20,14 +21,14 @@ struct KeyRequest {
   // As in the request: any of the accepted forms.
   std::string_view key_id;
   bool has_grant_tokens = false;
+  KeyRole role = KeyRole::kTarget;
 };
 
 // The key, if the caller may use it for this operation and its state allows it.
 //
 // Errors: NotFoundException, InvalidArnException, InvalidGrantTokenException,
-// AccessDeniedException,
-//   and those of CheckState, in this order. A foreign key that gives nothing is
-//   AccessDeniedException whether it exists or not.
+//   AccessDeniedException, and those of CheckState, in this order. A foreign key that gives nothing
+//   is AccessDeniedException whether it exists or not.
 Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request);
 
 // DecideOnKey for a call, which learns the key's ARN for the log.
@@ -40,8 +41,15 @@ Result<KeyViewPtr> AdmitKey(const Engine& engine, CallContext& call, std::string
 Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
                                                        const CallContext& call);
 
-// For operations that are not bound to a key, and for the alias side of alias operations.
-Status AuthorizeResource(const CallContext& call, const AccountId& account,
+// Whether the caller may do this with a resource that is not a key.
+Status AuthorizeResource(const CallContext& call, Operation operation, const AccountId& account,
                          std::string_view resource_arn);
+// For operations that are not bound to a resource.
+Status AuthorizeAccount(const CallContext& call, Operation operation);
+
+// The key of the caller's own account by which a list is filtered; its state does not matter.
+//
+// Errors: as DecideOnKey. A foreign key is AccessDeniedException.
+Result<KeyId> FindOwnKey(const Engine& engine, const CallContext& call, std::string_view key_id);
 
 }  // namespace hallmark::app

@@ -47,6 +47,15 @@ bool SomebodyListens(const std::filesystem::path& socket_path) {
   return connected;
 }
 
+Result<void, CallFailure> OverSocket(const Home& home, const char* method,
+                                     const google::protobuf::Message& request,
+                                     google::protobuf::Message* response) {
+  const google::protobuf::ServiceDescriptor* service =
+      v1::Principal::descriptor()->file()->FindServiceByName("AdminService");
+  return Call(OpenSocketChannel(home.admin_socket()), home.admin_socket().string(),
+              *service->FindMethodByName(method), request, response, TimeoutOf(home));
+}
+
 template <class Request, class Response>
 using StoreFunction = Status (*)(app::PrincipalAdmin&, const Request&, Response*);
 
@@ -111,10 +120,7 @@ Result<void, CallFailure> Ask(const Home& home, const char* method,
                               StoreFunction<Request, Response> run, const Request& request,
                               Response* response) {
   if (!SomebodyListens(home.admin_socket())) return OnStore(home, run, request, response);
-  const google::protobuf::ServiceDescriptor* service =
-      Request::descriptor()->file()->FindServiceByName("AdminService");
-  return Call(OpenSocketChannel(home.admin_socket()), home.admin_socket().string(),
-              *service->FindMethodByName(method), request, response, TimeoutOf(home));
+  return OverSocket(home, method, request, response);
 }
 
 }  // namespace
@@ -137,6 +143,18 @@ Result<void, CallFailure> Administer(const Home& home, const v1::GetPrincipalReq
 Result<void, CallFailure> Administer(const Home& home, const v1::RemovePrincipalRequest& request,
                                      v1::RemovePrincipalResponse* response) {
   return Ask(home, "RemovePrincipal", &app::RemovePrincipal, request, response);
+}
+
+Result<void, CallFailure> AskDaemon(const Home& home, const char* method,
+                                    const google::protobuf::Message& request,
+                                    google::protobuf::Message* response) {
+  if (!SomebodyListens(home.admin_socket())) {
+    return Unexpected(CallFailure{
+        {},
+        "no daemon listens on " + home.admin_socket().string() + "; start hallmarkd first",
+        {}});
+  }
+  return OverSocket(home, method, request, response);
 }
 
 }  // namespace hallmark::cli

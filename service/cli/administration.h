@@ -18,4 +18,9 @@ Result<void, CallFailure> Administer(const Home& home, const v1::GetPrincipalReq
 Result<void, CallFailure> Administer(const Home& home, const v1::RemovePrincipalRequest& request,
                                      v1::RemovePrincipalResponse* response);
 
+// Asks the daemon of `home` for what only a running one can tell or do: `method` of AdminService.
+Result<void, CallFailure> AskDaemon(const Home& home, const char* method,
+                                    const google::protobuf::Message& request,
+                                    google::protobuf::Message* response);
+
 }  // namespace hallmark::cli

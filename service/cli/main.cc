@@ -8,6 +8,7 @@
 #include "service/cli/principal_commands.h"
 #include "service/cli/render.h"
 #include "service/cli/report.h"
+#include "service/cli/sweeper_commands.h"
 #include "service/cli/token_commands.h"
 
 #include <CLI/CLI.hpp>
@@ -95,6 +96,7 @@ ExitCode Main(int argc, char** argv) {
       commands);
   AddPrincipalCommands(root, options.home, commands);
   AddTokenCommands(root, options.home, commands);
+  AddSweeperCommands(root, options.home, commands);
 
   try {
     root.parse(argc, argv);

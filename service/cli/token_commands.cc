@@ -2,7 +2,9 @@
 
 #include "pkcs11/token_hsm.h"
 #include "pkcs11/token_setup.h"
+#include "service/cli/administration.h"
 #include "service/cli/home.h"
+#include "service/cli/render.h"
 #include "service/cli/report.h"
 #include "service/system/system.h"
 
@@ -47,10 +49,18 @@ ExitCode Init(const Home& home, const pkcs11::TokenOptions& token, const Flags& 
   return ExitCode::kSuccess;
 }
 
+ExitCode Orphans(const Home& home) {
+  v1::ListOrphansResponse response;
+  const auto listed = AskDaemon(home, "ListOrphans", v1::ListOrphansRequest(), &response);
+  if (!listed) return Report(listed.error(), "ListOrphans");
+  std::cout << Render(ToKmsJson(response), {}, OutputFormat::kJson);
+  return ExitCode::kSuccess;
+}
+
 }  // namespace
 
 void AddTokenCommands(CLI::App& root, const std::filesystem::path& home, Commands& commands) {
-  CLI::App* token = root.add_subcommand("token", "PKCS#11 tokens: init");
+  CLI::App* token = root.add_subcommand("token", "PKCS#11 tokens: init, orphans");
   token->group("Administration")->require_subcommand(1)->fallthrough();
   const auto flags = std::make_shared<Flags>();
   CLI::App* init = token->add_subcommand(
@@ -63,6 +73,13 @@ void AddTokenCommands(CLI::App& root, const std::filesystem::path& home, Command
                         const auto opened = OpenHome(home);
                         if (!opened) return Report(opened.error());
                         return Init(*opened, opened->config.tokens.front(), *flags);
+                      }});
+  CLI::App* orphans = token->add_subcommand(
+      "orphans", "Keys on the token that no record names: left alone, never used or destroyed");
+  orphans->fallthrough();
+  commands.push_back({orphans, [&home] {
+                        const auto opened = OpenHome(home);
+                        return opened ? Orphans(*opened) : Report(opened.error());
                       }});
 }
 

@@ -1,4 +1,4 @@
-// `hallmark token init`.
+// `hallmark token init|orphans`.
 #pragma once
 
 #include "service/cli/commands.h"

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hallmark::service {
@@ -34,6 +35,11 @@ struct Config {
     std::filesystem::path client_ca = "tls/ca.pem";
   } tls;
 
+  struct Limits {
+    std::size_t keys_per_account = 100'000;
+    std::size_t keys_per_token = 0;  // 0: as many as the token takes
+  } limits;
+
   // Unix socket for administration and health probes.
   std::filesystem::path admin_socket = "admin.sock";
   std::filesystem::path store_directory = "store";
@@ -58,6 +64,24 @@ struct ConfigError {
 
 // Every key that LoadConfig reads: "endpoints_file", "grpc.listen", "token.<id>.module".
 std::vector<std::string> ConfigKeys();
+
+// When a key that was changed in the file takes effect: as soon as the file is read again, or at
+// the next start.
+enum class Effect { kLive, kNextStart };
+
+struct ConfigChange {
+  std::string key;  // "grpc.listen"; "token.<id>" for a token that came or went
+  Effect effect;
+};
+
+// The keys whose values differ; for files, their names and not their contents.
+std::vector<ConfigChange> ChangedKeys(const Config& running, const Config& wanted);
+
+// Copies the live keys.
+void TakeOverLive(const Config& wanted, Config& running);
+
+// Whether TakeOverLive copies the key, of those that ConfigKeys names.
+bool IsLive(std::string_view key);
 
 // Reads and checks the file, and reports all mistakes at once; unknown keys are mistakes, so that a
 // typo is not a silent default.

@@ -38,10 +38,11 @@ grpc::ServerUnaryReactor* AdminFront::Serve(std::string_view method, std::string
   bool taken = false;
   try {
     context->AddInitialMetadata("x-hallmark-request-id", *request_id);
-    const SteadyTime deadline = DeadlineOf(*context, admin_.clock.SteadyNow(), max_call_duration_);
+    const SteadyTime deadline =
+        DeadlineOf(*context, principals_.clock.SteadyNow(), max_call_duration_);
     taken = pool_.Submit([=, this, run = std::move(run)] {
       // Who gave up takes the call for failed: it must not take effect after all.
-      const bool begin = admin_.clock.SteadyNow() < deadline && !context->IsCancelled();
+      const bool begin = principals_.clock.SteadyNow() < deadline && !context->IsCancelled();
       answer(begin ? app::Guarded(run) : NotBegun());
     });
     if (!taken) answer(Unexpected(Throttled(kRetry, "the queue of administration is full")));

@@ -5,11 +5,13 @@
 #include "hallmark/v1/admin.grpc.pb.h"
 #include "keystate/result.h"
 #include "service/app/admin_ops.h"
+#include "service/app/maintenance_ops.h"
 #include "service/app/worker_pool.h"
 #include "service/grpc/active_calls.h"
 
 #include <grpcpp/support/server_callback.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <string_view>
@@ -32,26 +34,33 @@ class AdminFront final : public v1::AdminService::CallbackService {
   // All outlive the front. `pool` runs the operations, since they wait for the store; callers'
   // work must not be in it, or a principal that floods the service could not be removed. A call
   // that has waited for `max_call_duration`, or for longer than its client does, is not begun.
-  AdminFront(app::PrincipalAdmin& admin, app::WorkerPool& pool,
-             std::chrono::milliseconds max_call_duration, FinishedSink on_finished)
-      : admin_(admin),
+  AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& maintenance,
+             app::WorkerPool& pool, std::chrono::milliseconds max_call_duration,
+             FinishedSink on_finished)
+      : principals_(principals),
+        maintenance_(maintenance),
         pool_(pool),
         max_call_duration_(max_call_duration),
         on_finished_(std::move(on_finished)) {}
 
   const ActiveCalls& active_calls() const { return active_calls_; }
+  // For calls that arrive from now on.
+  void set_max_call_duration(std::chrono::milliseconds duration) { max_call_duration_ = duration; }
 
-#define HALLMARK_SERVE(method)                                                                   \
-  grpc::ServerUnaryReactor* method(grpc::CallbackServerContext* context,                         \
-                                   const v1::method##Request* request,                           \
-                                   v1::method##Response* response) override {                    \
-    return Serve(#method, PrincipalOf(*request), context,                                        \
-                 [this, request, response] { return app::method(admin_, *request, response); }); \
+#define HALLMARK_SERVE(method, parts)                                                           \
+  grpc::ServerUnaryReactor* method(grpc::CallbackServerContext* context,                        \
+                                   const v1::method##Request* request,                          \
+                                   v1::method##Response* response) override {                   \
+    return Serve(#method, PrincipalOf(*request), context,                                       \
+                 [this, request, response] { return app::method(parts, *request, response); }); \
   }
-  HALLMARK_SERVE(AddPrincipal)
-  HALLMARK_SERVE(GetPrincipal)
-  HALLMARK_SERVE(ListPrincipals)
-  HALLMARK_SERVE(RemovePrincipal)
+  HALLMARK_SERVE(AddPrincipal, principals_)
+  HALLMARK_SERVE(GetPrincipal, principals_)
+  HALLMARK_SERVE(ListPrincipals, principals_)
+  HALLMARK_SERVE(RemovePrincipal, principals_)
+  HALLMARK_SERVE(GetSweeper, maintenance_)
+  HALLMARK_SERVE(ResumeSweeper, maintenance_)
+  HALLMARK_SERVE(ListOrphans, maintenance_)
 #undef HALLMARK_SERVE
 
  private:
@@ -66,9 +75,10 @@ class AdminFront final : public v1::AdminService::CallbackService {
                                   grpc::CallbackServerContext* context,
                                   std::function<Status()> run);
 
-  app::PrincipalAdmin& admin_;
+  app::PrincipalAdmin& principals_;
+  app::MaintenanceAdmin& maintenance_;
   app::WorkerPool& pool_;
-  const std::chrono::milliseconds max_call_duration_;
+  std::atomic<std::chrono::milliseconds> max_call_duration_;
   const FinishedSink on_finished_;
   ActiveCalls active_calls_;
 };

@@ -84,13 +84,14 @@ ConnectionAcceptor::ConnectionAcceptor(
     ConnectionObserver& observer, UniqueFd epoll, UniqueFd wake)
     : address_(listener.address()),
       is_unix_(listener.is_unix()),
-      limits_(limits),
       handler_(std::move(handler)),
       observer_(observer),
       epoll_(std::move(epoll)),
       wake_(std::move(wake)),
       listener_(std::move(listener)),
       next_id_(kFirstConnectionId),
+      max_connections_(limits.max_connections),
+      max_connections_per_address_(limits.max_connections_per_address),
       thread_([this](const std::stop_token& stop) { Run(stop); }) {}
 
 ConnectionAcceptor::~ConnectionAcceptor() {
@@ -103,6 +104,11 @@ void ConnectionAcceptor::StopAccepting() {
   Wake();
   const MutexLock lock(mu_);
   while (!closed_) closed_changed_.wait(mu_);
+}
+
+void ConnectionAcceptor::SetLimits(ConnectionLimits limits) {
+  max_connections_ = limits.max_connections;
+  max_connections_per_address_ = limits.max_connections_per_address;
 }
 
 ConnectionCounts ConnectionAcceptor::counts() const {
@@ -235,12 +241,12 @@ const char* ConnectionAcceptor::WhyRefused(int fd, const AddressKey& address) co
   if (is_unix_ && IsForeignUser(fd)) {
     return "the process belongs to another user; use the daemon's own user or root";
   }
-  if (connections_.size() >= limits_.max_connections) {
+  if (connections_.size() >= max_connections_) {
     return "the limit of connections is reached; raise grpc.max_connections and the limit of open "
            "files";
   }
   const auto same = per_address_.find(address);
-  if (same != per_address_.end() && same->second >= limits_.max_connections_per_address) {
+  if (same != per_address_.end() && same->second >= max_connections_per_address_) {
     return "the limit of connections of one address is reached; raise "
            "grpc.max_connections_per_address";
   }

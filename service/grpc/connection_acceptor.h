@@ -78,6 +78,9 @@ class ConnectionAcceptor {
   // Closes the listener and returns when no further connection will be handed over.
   void StopAccepting() HALLMARK_EXCLUDES(mu_);
 
+  // For connections that are accepted from now on; none is closed.
+  void SetLimits(ConnectionLimits limits);
+
   // Where we listen, or did.
   const std::string& address() const { return address_; }
   ConnectionCounts counts() const;
@@ -116,7 +119,6 @@ class ConnectionAcceptor {
 
   const std::string address_;
   const bool is_unix_;
-  const ConnectionLimits limits_;
   const std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> handler_;
   ConnectionObserver& observer_;
   const UniqueFd epoll_;
@@ -129,6 +131,9 @@ class ConnectionAcceptor {
   WatchId next_id_;
   std::map<AddressKey, std::size_t> per_address_;
   std::optional<SteadyClock::time_point> last_warning_;
+
+  std::atomic<std::size_t> max_connections_;
+  std::atomic<std::size_t> max_connections_per_address_;
 
   std::atomic<std::size_t> open_{0};
   std::atomic<std::uint64_t> accepted_{0};

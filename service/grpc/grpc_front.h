@@ -9,6 +9,7 @@
 #include "service/grpc/grpc_server.h"
 #include "service/grpc/unary_call.h"
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -35,6 +36,9 @@ class GrpcFront final : public QueueUser {
   void Begin(std::unique_ptr<grpc::ServerCompletionQueue> queue) override;
   void End() override;
 
+  // For calls that arrive from now on.
+  void set_max_call_duration(std::chrono::milliseconds duration) { max_call_duration_ = duration; }
+
   // Calls that have arrived and are not done.
   ActiveCalls& active_calls() { return active_calls_; }
 
@@ -51,7 +55,7 @@ class GrpcFront final : public QueueUser {
 
   app::Engine& engine_;
   authn::PeerAuthenticator& authenticator_;
-  const std::chrono::milliseconds max_call_duration_;
+  std::atomic<std::chrono::milliseconds> max_call_duration_;
   ActiveCalls active_calls_;
   ActiveCalls queued_calls_;
   Service service_;

@@ -56,6 +56,7 @@ class GrpcServer {
   // What the health service answers, for "" and for `service_name`.
   void SetServing(const std::string& service_name, bool serving);
 
+  void SetLimits(ConnectionLimits limits) { acceptor_->SetLimits(limits); }
   void StopAccepting() { acceptor_->StopAccepting(); }
   // Refuses new calls and lets those of `calls` end until `deadline`, then cancels them; returns
   // when every call is answered.

@@ -1,17 +1,25 @@
 #include "service/grpc/tls.h"
 
-#include <grpc/grpc_security_constants.h>
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <utility>
+#include <vector>
 
 namespace hallmark::grpc_front {
 namespace {
@@ -20,6 +28,9 @@ struct OpensslDelete {
   void operator()(BIO* bio) const { BIO_free(bio); }
   void operator()(X509* certificate) const { X509_free(certificate); }
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(BIGNUM* number) const { BN_free(number); }
+  void operator()(char* text) const { OPENSSL_free(text); }
 };
 template <class T>
 using Owned = std::unique_ptr<T, OpensslDelete>;
@@ -45,9 +56,29 @@ Owned<BIO> Reader(const std::string& text) {
   return Owned<BIO>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
-Owned<X509> FirstCertificate(const std::string& pem) {
+// Every certificate of the text, in its order. gRPC would leave out a damaged one and all that
+// follow, and say nothing.
+Result<std::vector<Owned<X509>>, std::string> Certificates(const std::filesystem::path& file,
+                                                           const std::string& pem,
+                                                           const char* wanted) {
+  std::vector<Owned<X509>> certificates;
   const Owned<BIO> bio = Reader(pem);
-  return Owned<X509>(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+  ERR_clear_error();
+  while (X509* const next = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
+    certificates.emplace_back(next);
+  }
+  const unsigned long reason = ERR_peek_last_error();
+  ERR_clear_error();
+  const bool at_end =
+      ERR_GET_LIB(reason) == ERR_LIB_PEM && ERR_GET_REASON(reason) == PEM_R_NO_START_LINE;
+  if (!at_end) {
+    return Refuse(file, "certificate " + std::to_string(certificates.size() + 1) +
+                            " in it is damaged; write the file anew");
+  }
+  if (certificates.empty()) {
+    return Refuse(file, std::string("holds no PEM certificate; put ") + wanted + " there");
+  }
+  return certificates;
 }
 
 Owned<EVP_PKEY> PrivateKey(const std::string& pem) {
@@ -55,6 +86,43 @@ Owned<EVP_PKEY> PrivateKey(const std::string& pem) {
   // An encrypted key fails here instead of asking a terminal that a daemon does not have.
   const auto no_passphrase = [](char*, int, int, void*) { return 0; };
   return Owned<EVP_PKEY>(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
+}
+
+bool HasBegun(const X509* certificate) {
+  return X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0;
+}
+bool HasEnded(const X509* certificate) {
+  return X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
+}
+
+std::string SerialOf(const X509* certificate) {
+  const Owned<BIGNUM> number(
+      ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), /*bn=*/nullptr));
+  const Owned<char> hex(BN_bn2hex(number.get()));
+  return hex.get();
+}
+
+std::string ExpiryOf(const X509* certificate) {
+  std::tm time{};
+  std::array<char, 32> text{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time) != 1) return {};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &time)};
+}
+
+// What OpenSSL itself has against serving with the pair: a key that is too short, for one. Empty:
+// nothing.
+std::string RefusalOfOpenssl(const std::vector<Owned<X509>>& chain, EVP_PKEY* key) {
+  const Owned<SSL_CTX> context(SSL_CTX_new(TLS_server_method()));
+  bool accepted = context != nullptr &&
+                  SSL_CTX_use_certificate(context.get(), chain.front().get()) == 1 &&
+                  SSL_CTX_use_PrivateKey(context.get(), key) == 1;
+  for (std::size_t i = 1; i < chain.size() && accepted; ++i) {
+    accepted = SSL_CTX_add1_chain_cert(context.get(), chain[i].get()) == 1;
+  }
+  const char* const reason = ERR_reason_error_string(ERR_peek_last_error());
+  ERR_clear_error();
+  if (accepted) return {};
+  return reason == nullptr ? "no reason given" : reason;
 }
 
 Result<void, std::string> CheckPrivate(const std::filesystem::path& file) {
@@ -79,47 +147,55 @@ void RestrictTlsToVersion13() {
   setenv("GRPC_SSL_CIPHER_SUITES", "PSK-AES256-GCM-SHA384", /*replace=*/1);
 }
 
-Result<std::shared_ptr<grpc::ServerCredentials>, std::string> MakeServerCredentials(
-    const TlsFiles& files) {
+Result<TlsMaterial, std::string> ReadTlsFiles(const TlsFiles& files) {
   HALLMARK_RETURN_IF_ERROR(CheckPrivate(files.private_key));
   HALLMARK_ASSIGN_OR_RETURN(std::string certificate_pem, ReadFile(files.certificate));
   HALLMARK_ASSIGN_OR_RETURN(std::string key_pem, ReadFile(files.private_key));
   HALLMARK_ASSIGN_OR_RETURN(std::string ca_pem, ReadFile(files.client_ca));
 
-  const Owned<X509> certificate = FirstCertificate(certificate_pem);
+  HALLMARK_ASSIGN_OR_RETURN(
+      const std::vector<Owned<X509>> chain,
+      Certificates(files.certificate, certificate_pem, "the server's certificate"));
   const Owned<EVP_PKEY> key = PrivateKey(key_pem);
-  const Owned<X509> ca = FirstCertificate(ca_pem);
-  const bool match = certificate != nullptr && key != nullptr &&
-                     X509_check_private_key(certificate.get(), key.get()) == 1;
+  const X509* const certificate = chain.front().get();
+  const bool match = key != nullptr && X509_check_private_key(certificate, key.get()) == 1;
   // OpenSSL keeps its errors per thread; left there they would be blamed on a later call.
   ERR_clear_error();
 
-  if (certificate == nullptr) {
-    return Refuse(files.certificate,
-                  "holds no PEM certificate; put the server's certificate there");
-  }
   if (key == nullptr) {
     return Refuse(files.private_key,
                   "holds no PEM private key without a passphrase; put the server's key there");
-  }
-  if (ca == nullptr) {
-    return Refuse(files.client_ca,
-                  "holds no PEM certificate; put the CA that issues client certificates there");
   }
   if (!match) {
     return Refuse(files.private_key, "does not belong to the certificate in " +
                                          files.certificate.string() +
                                          "; replace both files as a pair");
   }
-  if (X509_cmp_current_time(X509_get0_notAfter(certificate.get())) < 0) {
+  if (HasEnded(certificate)) {
     return Refuse(files.certificate, "the server certificate has expired; issue a new one");
   }
+  if (!HasBegun(certificate)) {
+    return Refuse(files.certificate,
+                  "the server certificate is not valid yet; wait, or correct this machine's clock");
+  }
+  if (const std::string reason = RefusalOfOpenssl(chain, key.get()); !reason.empty()) {
+    return Refuse(files.certificate,
+                  "OpenSSL does not serve with it: " + reason + "; issue another certificate");
+  }
 
-  grpc::SslServerCredentialsOptions options(
-      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_root_certs = std::move(ca_pem);
-  options.pem_key_cert_pairs.push_back({std::move(key_pem), std::move(certificate_pem)});
-  return grpc::SslServerCredentials(options);
+  HALLMARK_ASSIGN_OR_RETURN(
+      const std::vector<Owned<X509>> authorities,
+      Certificates(files.client_ca, ca_pem, "the CA that issues client certificates"));
+  // One that is over may stay beside its successor.
+  if (std::none_of(authorities.begin(), authorities.end(), [](const Owned<X509>& authority) {
+        return HasBegun(authority.get()) && !HasEnded(authority.get());
+      })) {
+    return Refuse(files.client_ca,
+                  "no certificate in it is valid now, so every client would be refused; put the "
+                  "current CA there");
+  }
+  return TlsMaterial{std::move(certificate_pem), std::move(key_pem), std::move(ca_pem),
+                     SerialOf(certificate), ExpiryOf(certificate)};
 }
 
 }  // namespace hallmark::grpc_front

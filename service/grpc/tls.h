@@ -3,10 +3,7 @@
 
 #include "keystate/result.h"
 
-#include <grpcpp/security/server_credentials.h>
-
 #include <filesystem>
-#include <memory>
 #include <string>
 
 namespace hallmark::grpc_front {
@@ -24,11 +21,21 @@ struct TlsFiles {
   std::filesystem::path client_ca;
 };
 
-// Credentials that demand a certificate issued by `client_ca` of every client. The files are
-// checked first, since gRPC would only refuse each connection later.
+// The contents of TlsFiles, found fit to be served; PEM.
+struct TlsMaterial {
+  std::string certificate_chain;
+  std::string private_key;
+  std::string client_ca;
+  // Of the server's own certificate, for people: "5A0C…", as openssl prints it, and the UTC time
+  // "2026-11-22T08:18:00Z".
+  std::string serial;
+  std::string expires;
+};
+
+// Reads the files and checks them against each other and the clock, since gRPC would only refuse
+// each connection later.
 //
 // Errors: one line that names the file, what is wrong with it and the remedy.
-Result<std::shared_ptr<grpc::ServerCredentials>, std::string> MakeServerCredentials(
-    const TlsFiles& files);
+Result<TlsMaterial, std::string> ReadTlsFiles(const TlsFiles& files);
 
 }  // namespace hallmark::grpc_front

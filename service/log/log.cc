@@ -84,34 +84,42 @@ void AppendTextFields(std::string_view event, std::initializer_list<LogField> fi
 
 }  // namespace
 
-Log::Log(LogFormat format, std::shared_ptr<spdlog::details::thread_pool> pool,
-         std::shared_ptr<spdlog::async_logger> logger)
-    : format_(format), pool_(std::move(pool)), logger_(std::move(logger)) {}
+Log::Log(LogFormat format)
+    : format_(format),
+      sink_(std::make_shared<spdlog::sinks::dist_sink_mt>()),
+      pool_(std::make_shared<spdlog::details::thread_pool>(kMaxWaitingLines, 1)),
+      logger_(std::make_shared<spdlog::async_logger>(
+          "hallmark", sink_, pool_, spdlog::async_overflow_policy::overrun_oldest)) {
+  logger_->flush_on(spdlog::level::info);
+}
 
 Result<std::unique_ptr<Log>> Log::Open(const Config::Log& options) {
-  spdlog::sink_ptr sink;
-  if (options.file.empty()) {
-    sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  } else {
-    HALLMARK_RETURN_IF_ERROR(MakePrivate(options.file));
-    try {
-      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file.string());
-    } catch (const spdlog::spdlog_ex& failure) {
-      return Fail(Exception::kDependencyTimeoutException,
-                  "Cannot open the log file " + options.file.string() + "; correct log.file.",
-                  failure.what());
-    }
-  }
-  auto pool = std::make_shared<spdlog::details::thread_pool>(kMaxWaitingLines, 1);
-  auto logger = std::make_shared<spdlog::async_logger>(
-      "hallmark", std::move(sink), pool, spdlog::async_overflow_policy::overrun_oldest);
-  logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      options.format == LogFormat::kJson ? kJsonPattern : kTextPattern,
-      spdlog::pattern_time_type::utc));
-  logger->set_level(spdlog::level::from_str(options.level));
-  logger->flush_on(spdlog::level::info);
-  return std::unique_ptr<Log>(new Log(options.format, std::move(pool), std::move(logger)));
+  HALLMARK_ASSIGN_OR_RETURN(Sink sink, OpenSink(options));
+  std::unique_ptr<Log> log(new Log(options.format));
+  log->SetLevel(options.level);
+  log->WriteTo(std::move(sink));
+  return log;
 }
+
+Result<Log::Sink> Log::OpenSink(const Config::Log& options) {
+  if (options.file.empty()) return Sink(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  HALLMARK_RETURN_IF_ERROR(MakePrivate(options.file));
+  try {
+    return Sink(std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file.string()));
+  } catch (const spdlog::spdlog_ex& failure) {
+    return Fail(Exception::kDependencyTimeoutException,
+                "Cannot open the log file " + options.file.string() + "; correct log.file.",
+                failure.what());
+  }
+}
+
+void Log::WriteTo(Sink sink) {
+  sink->set_formatter(std::make_unique<spdlog::pattern_formatter>(
+      format_ == LogFormat::kJson ? kJsonPattern : kTextPattern, spdlog::pattern_time_type::utc));
+  sink_->set_sinks({std::move(sink)});
+}
+
+void Log::SetLevel(const std::string& level) { logger_->set_level(spdlog::level::from_str(level)); }
 
 Log::~Log() {
   logger_->flush();

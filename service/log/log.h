@@ -6,6 +6,7 @@
 #include "service/config/config.h"
 
 #include <spdlog/async.h>
+#include <spdlog/sinks/dist_sink.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -43,16 +44,26 @@ class Log {
   // `event` and the names of the fields are ours; values may hold any bytes.
   void Write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields);
 
+  void SetLevel(const std::string& level);
+
+  // Where lines go: a file that is open, or standard error.
+  using Sink = spdlog::sink_ptr;
+  // Errors: as for Open.
+  static Result<Sink> OpenSink(const Config::Log& options);
+  // From now on, lines that wait included. What was written to before is closed.
+  void WriteTo(Sink sink);
+
   // Lines that were dropped because too many waited.
   std::size_t dropped() const;
 
  private:
-  Log(LogFormat format, std::shared_ptr<spdlog::details::thread_pool> pool,
-      std::shared_ptr<spdlog::async_logger> logger);
+  explicit Log(LogFormat format);
 
   const LogFormat format_;
+  // Holds the one sink of the moment, since a logger's own cannot be replaced while it is in use.
+  const std::shared_ptr<spdlog::sinks::dist_sink_mt> sink_;
   std::shared_ptr<spdlog::details::thread_pool> pool_;
-  std::shared_ptr<spdlog::async_logger> logger_;
+  const std::shared_ptr<spdlog::async_logger> logger_;
 };
 
 // Where a token reports what operators must learn. `log` outlives it.

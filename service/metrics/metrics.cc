@@ -79,6 +79,23 @@ Metrics::Metrics(Clock& clock)
                                .Help("Connections refused because too many were open.")
                                .Register(*registry_)
                                .Add({})),
+      destroyed_keys_(prometheus::BuildCounter()
+                          .Name("hallmark_destroyed_keys_total")
+                          .Help("Keys destroyed because their waiting period was over.")
+                          .Register(*registry_)
+                          .Add({})),
+      sweeper_halted_(prometheus::BuildGauge()
+                          .Name("hallmark_sweeper_halted")
+                          .Help("1: the clock has jumped, and no key is destroyed before an "
+                                "operator resumes the deletion sweeper.")
+                          .Register(*registry_)
+                          .Add({})),
+      reloads_(prometheus::BuildCounter()
+                   .Name("hallmark_reloads_total")
+                   .Help("Configurations read again after SIGHUP, by outcome.")
+                   .Register(*registry_)),
+      applied_reloads_(reloads_.Add({{"outcome", "applied"}})),
+      refused_reloads_(reloads_.Add({{"outcome", "refused"}})),
       tokens_(std::make_shared<TokenCollector>()) {}
 
 Metrics::~Metrics() = default;

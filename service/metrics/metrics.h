@@ -46,6 +46,10 @@ class Metrics {
   // Looks up no names: an array index and an atomic addition, but for the first call of its kind.
   void Finished(const app::CallContext& call, const Status& status);
 
+  void KeyDestroyed() { destroyed_keys_.Increment(); }
+  void SetSweeperHalted(bool halted) { sweeper_halted_.Set(halted ? 1 : 0); }
+
+  void Reloaded(bool applied) { (applied ? applied_reloads_ : refused_reloads_).Increment(); }
   void ConnectionOpened() { open_connections_.Increment(); }
   void ConnectionClosed() { open_connections_.Decrement(); }
   void ConnectionRefused() { refused_connections_.Increment(); }
@@ -71,6 +75,12 @@ class Metrics {
   prometheus::Family<prometheus::Histogram>& durations_;
   prometheus::Gauge& open_connections_;
   prometheus::Counter& refused_connections_;
+  prometheus::Counter& destroyed_keys_;
+  prometheus::Gauge& sweeper_halted_;
+  prometheus::Family<prometheus::Counter>& reloads_;
+  // There from the start, so that the first refusal shows as an increase.
+  prometheus::Counter& applied_reloads_;
+  prometheus::Counter& refused_reloads_;
   const std::shared_ptr<TokenCollector> tokens_;
   // Made when first used, so that a scrape shows what happens here, not a thousand zeros. Null: not
   // yet.

@@ -1,28 +1,25 @@
-// hallmarkd: flags → configuration → server → signal → stop.
+// hallmarkd: flags → configuration → server → signals → stop.
 #include "service/config/config.h"
 #include "service/grpc/tls.h"
 #include "service/server/server.h"
+#include "service/server/signals.h"
 
 #include <CLI/CLI.hpp>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <future>
-#include <memory>
 #include <string>
-#include <thread>
-#include <utility>
 
 namespace {
 
-using hallmark::service::Config;
+using hallmark::service::LoadConfig;
 using hallmark::service::Server;
+using hallmark::service::Signals;
 
 void Complain(const std::string& message) {
   std::fprintf(stderr, "hallmarkd: %s\n", message.c_str());
@@ -37,28 +34,8 @@ void ForbidCoreDumps() {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-// Blocks the signals that end the daemon in this thread and in every thread made after it.
-sigset_t BlockEndSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
-
-// Fulfils `asked` at the first signal. At the second it ends the process on the spot, whatever
-// hangs: what was acknowledged is durable, so nothing is lost.
-void WatchSignals(const sigset_t& signals, std::promise<void> asked) {
-  int signal = 0;
-  sigwait(&signals, &signal);
-  asked.set_value();
-  sigwait(&signals, &signal);
-  _exit(128 + signal);
-}
-
 int CheckConfig(const std::string& file) {
-  const auto config = hallmark::service::LoadConfig(file);
+  const auto config = LoadConfig(file);
   if (config.has_value()) {
     std::printf("%s: no mistakes\n", file.c_str());
     return EX_OK;
@@ -67,8 +44,8 @@ int CheckConfig(const std::string& file) {
   return EX_CONFIG;
 }
 
-int Serve(const std::string& file, std::future<void> asked_to_end) {
-  auto config = hallmark::service::LoadConfig(file);
+int Serve(const std::string& file, Signals& signals) {
+  auto config = LoadConfig(file);
   if (!config.has_value()) {
     for (const auto& mistake : config.error()) Complain(mistake.message);
     return EX_CONFIG;
@@ -78,7 +55,7 @@ int Serve(const std::string& file, std::future<void> asked_to_end) {
     Complain(server.error().message);
     return server.error().exit_code;
   }
-  asked_to_end.wait();
+  while (signals.Wait() == Signals::Request::kReload) (*server)->Reload(LoadConfig(file));
   server->reset();
   return EX_OK;
 }
@@ -86,15 +63,13 @@ int Serve(const std::string& file, std::future<void> asked_to_end) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  Signals signals;
   // Before anything is loaded: a token's module that talks to a daemon of its own may get one.
   std::signal(SIGPIPE, SIG_IGN);
   // A file that may not grow further is an error like a full disk, not our end.
   std::signal(SIGXFSZ, SIG_IGN);
-  // Nothing can be reloaded yet, and a reload that does nothing is better than an end.
-  std::signal(SIGHUP, SIG_IGN);
   ForbidCoreDumps();
   hallmark::grpc_front::RestrictTlsToVersion13();
-  const sigset_t signals = BlockEndSignals();
 
   CLI::App flags("Hallmark: HMACs computed inside a PKCS#11 token, served over gRPC.", "hallmarkd");
   std::string config_file;
@@ -117,11 +92,8 @@ int main(int argc, char** argv) {
 
   try {
     if (!checked_file.empty()) return CheckConfig(checked_file);
-    std::promise<void> asked;
-    std::future<void> asked_to_end = asked.get_future();
-    // Detached, since only a second signal would end it, and that ends the process.
-    std::thread(WatchSignals, signals, std::move(asked)).detach();
-    return Serve(config_file, std::move(asked_to_end));
+    signals.Watch();
+    return Serve(config_file, signals);
   } catch (const std::exception& bug) {
     Complain(std::string("internal error: ") + bug.what() + "; please report it");
     return EX_SOFTWARE;

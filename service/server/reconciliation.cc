@@ -1,6 +1,7 @@
 #include "service/server/reconciliation.h"
 
 #include "keystate/bytes.h"
+#include "service/app/token_inventory.h"
 
 #include <algorithm>
 #include <map>
@@ -15,8 +16,6 @@ namespace hallmark::service {
 namespace {
 
 constexpr std::chrono::seconds kDestroyLimit{10};
-
-Bytes ToBytes(const CkaId& id) { return {id.begin(), id.end()}; }
 
 // The records that end with an unfinished creation.
 std::vector<StoreWrite> RecordsOf(const StoreImage& image, const BindingRecord& unfinished) {
@@ -33,6 +32,9 @@ std::vector<StoreWrite> RecordsOf(const StoreImage& image, const BindingRecord& 
   for (const KeyRecord& key : image.keys) {
     if (key.id == unfinished.key_id) writes.push_back(Remove(key));
   }
+  for (const TagRecord& tag : image.tags) {
+    if (tag.key_id == unfinished.key_id) writes.push_back(Remove(tag));
+  }
   // Or a repeat of the CreateKey would be answered with a key that does not exist.
   for (const ClientTokenRecord& token : image.client_tokens) {
     if (token.key_id == unfinished.key_id) writes.push_back(Remove(token));
@@ -48,6 +50,7 @@ void Forget(StoreImage& image, const BindingRecord& removed) {
   if (std::any_of(image.bindings.begin(), image.bindings.end(), names_key)) return;
   std::erase_if(image.materials, names_key);
   std::erase_if(image.client_tokens, names_key);
+  std::erase_if(image.tags, names_key);
   std::erase_if(image.keys, [&](const KeyRecord& key) { return key.id == removed.key_id; });
 }
 
@@ -65,24 +68,15 @@ std::vector<BindingRecord> UnfinishedOn(const StoreImage& image, const std::stri
 
 void CompareWithToken(const StoreImage& image, const Hsm& hsm, ReconciliationReport& report,
                       const Notice& notice) {
-  const std::vector<Bytes> listed = hsm.ListKeys();
-  const std::set<Bytes> on_token(listed.begin(), listed.end());
-  std::set<Bytes> recorded;
-  for (const TokenRecord& token : image.tokens) recorded.insert(ToBytes(token.anchor_cka_id));
-  for (const BindingRecord& binding : image.bindings) {
-    if (binding.token_id != hsm.token_id()) continue;
-    recorded.insert(ToBytes(binding.cka_id));
-    if (binding.state == BindingState::kReady && !on_token.contains(ToBytes(binding.cka_id))) {
-      ++report.missing;
-      notice("key " + binding.key_id.ToString() + ": token " + binding.token_id +
-             " has no object with CKA_ID " + ToHex(binding.cka_id) +
-             "; the key stays and comes back with the object");
-    }
+  const app::TokenInventory inventory = app::TakeInventory(hsm.ListKeys(), image, hsm);
+  report.missing = inventory.missing.size();
+  for (const BindingRecord& binding : inventory.missing) {
+    notice("key " + binding.key_id.ToString() + ": token " + binding.token_id +
+           " has no object with CKA_ID " + ToHex(binding.cka_id) +
+           "; the key stays and comes back with the object");
   }
-  // Not from the set: debris without CKA_ID can be there many times.
-  for (const Bytes& id : listed) {
-    if (recorded.contains(id)) continue;
-    ++report.orphans;
+  report.orphans = inventory.orphans.size();
+  for (const Bytes& id : inventory.orphans) {
     notice("token " + hsm.token_id() + ": no record names the object with CKA_ID " +
            (id.empty() ? "(none)" : ToHex(id)) + "; it is left alone");
   }
@@ -122,13 +116,20 @@ void LoadKeys(const StoreImage& image, KeyDirectory& keys) {
   for (const MaterialRecord& material : image.materials) {
     materials[{material.key_id, material.number}] = &material;
   }
+  std::unordered_map<KeyId, std::vector<TagRecord>> tags;
+  for (const TagRecord& tag : image.tags) tags[tag.key_id].push_back(tag);
+  for (auto& [id, of_key] : tags) {
+    std::sort(of_key.begin(), of_key.end(),
+              [](const TagRecord& a, const TagRecord& b) { return a.position < b.position; });
+  }
   std::set<KeyId> published;
   for (const KeyRecord& key : image.keys) {
     const auto bindings = ready.find(key.id);
     const auto material = materials.find({key.id, key.current_material});
     if (bindings == ready.end() || material == materials.end()) continue;
-    keys.Publish(std::make_shared<const KeyView>(KeyView{
-        key, KeyArn(image.meta.site, key.account, key.id), *material->second, bindings->second}));
+    keys.Publish(std::make_shared<const KeyView>(
+        KeyView{key, KeyArn(image.meta.site, key.account, key.id), *material->second,
+                bindings->second, std::move(tags[key.id])}));
     published.insert(key.id);
   }
   for (const AliasRecord& alias : image.aliases) {

@@ -3,11 +3,13 @@
 #include "keystate/bytes.h"
 #include "keystate/client_tokens.h"
 #include "keystate/key_directory.h"
+#include "keystate/last_usage.h"
 #include "keystate/principal_directory.h"
 #include "keystate/store/sqlite_store.h"
 #include "pkcs11/token_hsm.h"
 #include "service/app/admin_ops.h"
 #include "service/app/engine.h"
+#include "service/app/key_quota.h"
 #include "service/app/worker_pool.h"
 #include "service/authn/peer_identity.h"
 #include "service/grpc/admin_front.h"
@@ -15,12 +17,15 @@
 #include "service/grpc/grpc_log.h"
 #include "service/grpc/grpc_server.h"
 #include "service/grpc/listener.h"
+#include "service/grpc/rotating_credentials.h"
 #include "service/grpc/tls.h"
 #include "service/log/log.h"
 #include "service/log/request_log.h"
 #include "service/metrics/metrics.h"
 #include "service/server/endpoints_file.h"
+#include "service/server/maintenance.h"
 #include "service/server/reconciliation.h"
+#include "service/server/reload.h"
 #include "service/system/system.h"
 
 #include <grpcpp/security/server_credentials.h>
@@ -113,6 +118,7 @@ class Server::Impl {
   ~Impl() { Stop(); }
 
   Result<void, StartError> Start();
+  void Reload(const Result<Config, std::vector<ConfigError>>& wanted);
 
  private:
   Result<void, StartError> OpenLog();
@@ -127,7 +133,7 @@ class Server::Impl {
   void LogAdministration(const grpc_front::AdminFront::Finished& call);
   void Stop();
 
-  const Config config_;
+  Config config_;  // its live keys change by Reload, on main's thread as everything that reads them
   SystemClock clock_;
   OsRandom random_;
   const std::string instance_id_ = NewInstanceId(random_);
@@ -136,7 +142,7 @@ class Server::Impl {
   // The lock of the store is held from here on: we are alone.
   std::unique_ptr<KeyStore> store_;
   StoreImage image_;  // emptied once it is loaded
-  std::shared_ptr<grpc::ServerCredentials> credentials_;
+  std::shared_ptr<grpc_front::RotatingCredentials> credentials_;
   std::optional<grpc_front::Listener> key_listener_;
   std::optional<grpc_front::Listener> admin_listener_;
   pkcs11::OpenToken token_;
@@ -146,10 +152,13 @@ class Server::Impl {
   KeyDirectory keys_;
   PrincipalDirectory principals_;
   ClientTokens client_tokens_;
+  LastUsage last_usage_;
+  std::optional<app::KeyQuota> key_quota_;
   std::optional<app::WorkerPool> control_;
   std::optional<app::WorkerPool> admin_pool_;
   std::optional<app::Engine> engine_;
   std::optional<app::PrincipalAdmin> principal_admin_;
+  std::optional<Maintenance> maintenance_;
   std::optional<authn::PeerAuthenticator> authenticator_;
   std::optional<grpc_front::GrpcFront> key_front_;
   std::optional<grpc_front::AdminFront> admin_front_;
@@ -197,10 +206,9 @@ Result<void, StartError> Server::Impl::OpenStore() {
 }
 
 Result<void, StartError> Server::Impl::OpenSockets() {
-  auto credentials = grpc_front::MakeServerCredentials(
-      {config_.tls.certificate, config_.tls.private_key, config_.tls.client_ca});
-  if (!credentials.has_value()) return CannotStart(EX_CONFIG, std::move(credentials).error());
-  credentials_ = *std::move(credentials);
+  auto tls = grpc_front::ReadTlsFiles(TlsFilesOf(config_));
+  if (!tls.has_value()) return CannotStart(EX_CONFIG, std::move(tls).error());
+  credentials_ = std::make_shared<grpc_front::RotatingCredentials>(*std::move(tls));
   auto key_listener = grpc_front::Listener::OpenTcp(config_.grpc.listen);
   if (!key_listener.has_value()) {
     return CannotStart(EX_OSERR, "grpc.listen: " + key_listener.error());
@@ -247,6 +255,7 @@ Result<void, StartError> Server::Impl::LoadImage() {
   const Status loaded = app::LoadPrincipals(image_, principals_);
   if (!loaded.has_value()) return StoreFailed(loaded.error());
   LoadClientTokens(image_, keys_, client_tokens_);
+  last_usage_.Load(image_.last_usages);
   return {};
 }
 
@@ -264,9 +273,14 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   reporter_.emplace(*log_, *metrics_);
   control_.emplace(kControlThreads, kMaxQueuedControlWork);
   admin_pool_.emplace(kAdminThreads, kMaxQueuedAdminWork);
+  key_quota_.emplace(
+      keys_, app::KeyLimits{config_.limits.keys_per_account, config_.limits.keys_per_token});
+  maintenance_.emplace(
+      app::DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_, *token_.hsm, clock_},
+      image_, *log_, *metrics_);
   engine_.emplace(app::Engine{config_.site, std::exchange(image_, {}).meta.store_id, instance_id_,
-                              keys_, principals_, client_tokens_, *store_, *token_.hsm,
-                              *token_.sealer, clock_, random_, *control_,
+                              keys_, principals_, client_tokens_, last_usage_, *key_quota_, *store_,
+                              *token_.hsm, *token_.sealer, clock_, random_, *control_,
                               [this](const app::CallContext& call, const Status& status) {
                                 metrics_->Finished(call, status);
                                 request_log_->Finished(call, status);
@@ -275,20 +289,12 @@ Result<void, StartError> Server::Impl::OpenFronts() {
       app::PrincipalAdmin{config_.site, principals_, *store_, clock_, random_, *token_.sealer});
   authenticator_.emplace(principals_, clock_);
   key_front_.emplace(*engine_, *authenticator_, config_.grpc.max_call_duration);
-  admin_front_.emplace(*principal_admin_, *admin_pool_, config_.grpc.max_call_duration,
+  admin_front_.emplace(*principal_admin_, maintenance_->admin(), *admin_pool_,
+                       config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 
-  const std::size_t max_connections =
-      grpc_front::FitToDescriptorLimit(config_.grpc.max_connections);
-  if (max_connections < config_.grpc.max_connections) {
-    log_->Write(
-        LogLevel::kWarning, "connections",
-        {{"text", "the limit of open files allows fewer than grpc.max_connections; raise it"},
-         {"max_connections", static_cast<std::int64_t>(max_connections)}});
-  }
-  const grpc_front::ServerOptions key_options{
-      .limits = {max_connections, config_.grpc.max_connections_per_address},
-      .handshake_timeout = config_.grpc.handshake_timeout};
+  const grpc_front::ServerOptions key_options{.limits = LimitsOf(config_, *log_),
+                                              .handshake_timeout = config_.grpc.handshake_timeout};
   auto key_server =
       grpc_front::GrpcServer::Start(*std::exchange(key_listener_, std::nullopt), credentials_,
                                     key_front_->service(), key_options, *reporter_, &*key_front_);
@@ -305,6 +311,11 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   if (!admin_server.has_value()) return CannotStart(EX_OSERR, std::move(admin_server).error());
   admin_server_ = *std::move(admin_server);
   return {};
+}
+
+void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted) {
+  service::Reload(
+      wanted, {*log_, *metrics_, *credentials_, *key_server_, *key_front_, *admin_front_}, config_);
 }
 
 void Server::Impl::LogAdministration(const grpc_front::AdminFront::Finished& call) {
@@ -365,9 +376,10 @@ void Server::Impl::Stop() {
   if (key_server_ != nullptr) key_server_->Stop(key_front_->active_calls(), deadline);
   if (admin_server_ != nullptr) admin_server_->Stop(admin_front_->active_calls(), deadline);
   grpc_front::SetGrpcLogSink({});
-  // 3. What works on its own: first the pools, which use the token, then the token. Its threads may
+  // 3. What works on its own: first what uses the token, then the token. Its threads may
   // be at work for calls that were given up, and look at directories and engine until they end.
   // Scrapes look at the token.
+  maintenance_.reset();
   control_.reset();
   admin_pool_.reset();
   if (metrics_.has_value()) metrics_->StopListening();
@@ -381,6 +393,10 @@ Result<std::unique_ptr<Server>, StartError> Server::Start(const Config& config) 
   auto impl = std::make_unique<Impl>(config);
   HALLMARK_RETURN_IF_ERROR(impl->Start());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+void Server::Reload(const Result<Config, std::vector<ConfigError>>& wanted) {
+  impl_->Reload(wanted);
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace hallmark::service {
 
@@ -24,6 +25,9 @@ class Server {
   // Serves when it returns. After a failure nothing is left running, and no socket, lock or
   // endpoints file remains.
   static Result<std::unique_ptr<Server>, StartError> Start(const Config& config);
+
+  // Takes over what can be taken over of the file that was read again; see service/server/reload.h.
+  void Reload(const Result<Config, std::vector<ConfigError>>& wanted);
 
   // Drains: refuses what is new, lets calls end within the drain timeout, then closes everything.
   ~Server();

@@ -5,6 +5,8 @@
 #include "tests/bench/bench_key.h"
 
 #include <CLI/CLI.hpp>
+#include <absl/synchronization/mutex.h>
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 #include <signal.h>
 
@@ -15,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace hallmark::bench {
@@ -85,18 +88,25 @@ int Run(const Options& options) {
   sigaddset(&end, SIGINT);
   pthread_sigmask(SIG_BLOCK, &end, nullptr);  // before there are threads: all of them inherit it
 
+  // As hallmarkd does; see service/grpc/grpc_server.cc.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   grpc_front::RestrictTlsToVersion13();
-  const auto credentials = grpc_front::MakeServerCredentials(
+  auto tls = grpc_front::ReadTlsFiles(
       {options.tls / "server.pem", options.tls / "server.key", options.tls / "ca.pem"});
-  if (!credentials.has_value()) {
-    std::fprintf(stderr, "%s\n", credentials.error().c_str());
+  if (!tls.has_value()) {
+    std::fprintf(stderr, "%s\n", tls.error().c_str());
     return 1;
   }
+  grpc::SslServerCredentialsOptions mutual_tls(
+      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  mutual_tls.pem_root_certs = std::move(tls->client_ca);
+  mutual_tls.pem_key_cert_pairs.push_back(
+      {std::move(tls->private_key), std::move(tls->certificate_chain)});
   const BenchKey key;
   v1::KeyService::AsyncService service;
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", *credentials, &port);
+  builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(mutual_tls), &port);
   builder.RegisterService(&service);
   std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues;
   for (std::size_t i = 0; i < options.queues; ++i) {

@@ -57,6 +57,18 @@ bool RawConnection::IsClosedWithin(std::chrono::milliseconds time) const {
   }
 }
 
+std::string RawConnection::ReadToEnd() const {
+  std::string said;
+  std::array<char, 4096> chunk{};
+  for (;;) {
+    pollfd wanted{fd_, POLLIN, 0};
+    Require(::poll(&wanted, 1, 10'000) == 1, "the server does not close the connection");
+    const ssize_t got = ::read(fd_, chunk.data(), chunk.size());
+    if (got <= 0) return said;
+    said.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+}
+
 Finished HandshakeByOpenssl(const TestDaemon& daemon, const PemPair& credentials,
                             const std::vector<std::string>& flags) {
   const TemporaryDirectory directory;

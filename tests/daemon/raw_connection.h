@@ -22,6 +22,8 @@ class RawConnection {
   void Write(std::string_view text) const;
   // Whether the server closes the connection in time; what it says before is read and dropped.
   bool IsClosedWithin(std::chrono::milliseconds time) const;
+  // What the server says until it closes the connection; aborts if that takes ten seconds.
+  std::string ReadToEnd() const;
 
  private:
   int fd_ = -1;

@@ -26,6 +26,7 @@ KeyViewPtr View(unsigned number, Revision revision, const AccountId& account = k
       {.id = Id(number), .account = account, .spec = KeySpec::kHmac256, .revision = revision},
       "arn",
       {.key_id = Id(number)},
+      {},
       {}});
 }
 
@@ -76,7 +77,7 @@ TEST(KeyDirectoryTest, AliasesBelongToTheirAccount) {
   EXPECT_EQ(directory.FindAlias(kAccount, "alias/a")->target, Id(1));
   EXPECT_FALSE(directory.FindAlias(kOther, "alias/a"));
   EXPECT_FALSE(directory.FindAlias(kAccount, "alias/A"));
-  directory.RemoveAlias(kAccount, "alias/a");
+  directory.RemoveAlias({kAccount, "alias/a", Id(1)});
   EXPECT_FALSE(directory.FindAlias(kAccount, "alias/a"));
 }
 
@@ -91,8 +92,53 @@ TEST(KeyDirectoryTest, CountsTheAliasesOfAKeyAcrossMovesAndRemovals) {
   directory.PublishAlias(alias);
   EXPECT_EQ(directory.CountAliasesOf(Id(1)), 1U);
   EXPECT_EQ(directory.CountAliasesOf(Id(2)), 1U);
-  directory.RemoveAlias(kAccount, "alias/b");
+  directory.RemoveAlias({kAccount, "alias/b", Id(1)});
   EXPECT_EQ(directory.CountAliasesOf(Id(1)), 0U);
+}
+
+TEST(KeyDirectoryTest, AliasesAreListedByNameForAnAccountOrOneKey) {
+  KeyDirectory directory;
+  for (const char* name : {"alias/c", "alias/a", "alias/b"}) {
+    directory.PublishAlias({kAccount, name, Id(1)});
+  }
+  directory.PublishAlias({kAccount, "alias/ab", Id(2)});
+  directory.PublishAlias({kOther, "alias/aa", Id(3)});
+  const auto names = [](const std::vector<AliasRecord>& aliases) {
+    std::string joined;
+    for (const AliasRecord& alias : aliases) joined += alias.name + " ";
+    return joined;
+  };
+  EXPECT_EQ(names(directory.ListAliases(kAccount, std::nullopt, "", 10)),
+            "alias/a alias/ab alias/b alias/c ");
+  EXPECT_EQ(names(directory.ListAliases(kAccount, std::nullopt, "alias/ab", 1)), "alias/b ");
+  EXPECT_EQ(names(directory.ListAliases(kAccount, Id(1), "", 2)), "alias/a alias/b ");
+  EXPECT_EQ(names(directory.ListAliases(kAccount, Id(1), "alias/aaa", 10)), "alias/b alias/c ");
+  EXPECT_EQ(names(directory.ListAliases(kAccount, Id(9), "", 10)), "");
+}
+
+TEST(KeyDirectoryTest, KeysPastTheirDateAreDueUntilTheyAreCancelledOrRemoved) {
+  KeyDirectory directory;
+  const auto due_at = [&](int seconds) {
+    return directory.DueForDeletion(WallTime(std::chrono::seconds(seconds)), 10);
+  };
+  const auto publish = [&](unsigned n, Revision revision, std::optional<int> seconds) {
+    KeyView view = *View(n, revision);
+    if (seconds) view.key.deletion_date = WallTime(std::chrono::seconds(*seconds));
+    directory.Publish(std::make_shared<const KeyView>(std::move(view)));
+  };
+  publish(1, 1, 20);
+  publish(2, 1, 10);
+  publish(3, 1, std::nullopt);
+  EXPECT_TRUE(due_at(9).empty());
+  EXPECT_EQ(due_at(10), std::vector{Id(2)});
+  EXPECT_EQ(due_at(30), (std::vector{Id(2), Id(1)}));
+  publish(2, 2, std::nullopt);
+  EXPECT_EQ(due_at(30), std::vector{Id(1)});
+  directory.Remove(Id(1));
+  EXPECT_TRUE(due_at(30).empty());
+  EXPECT_EQ(directory.CountKeys(), 2U);
+  EXPECT_EQ(directory.CountKeysOf(kAccount), 2U);
+  EXPECT_EQ(directory.CountKeysOf(kOther), 0U);
 }
 
 TEST(KeyDirectoryTest, ReadersSeeWholeVersionsWhileWritersReplaceThem) {

@@ -55,6 +55,7 @@ const Published kPublished[] = {
     {Operation::kGetParametersForImport, "999", "..3."},
     {Operation::kImportKeyMaterial, "999", "..3."},
     {Operation::kDeleteImportedKeyMaterial, "999", "...."},
+    {Operation::kGetKeyLastUsage, "...", "...."},
     {Operation::kGetKeyRotationStatus, "...", "...."},
     {Operation::kListKeyRotations, "...", "...."},
     {Operation::kDisableKeyRotation, ".13", "6666"},

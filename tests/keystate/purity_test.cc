@@ -12,6 +12,7 @@
 #include "keystate/key_state.h"
 #include "keystate/key_store.h"
 #include "keystate/key_view.h"
+#include "keystate/last_usage.h"
 #include "keystate/mutex.h"
 #include "keystate/operation.h"
 #include "keystate/policy.h"
@@ -52,10 +53,9 @@ namespace {
 
 TEST(PurityTest, EveryHeaderOfKeystateIsCheckedHere) {
   std::ostringstream self;
-  self << std::ifstream(__FILE__).rdbuf();
-  const std::filesystem::path folder =
-      std::filesystem::path(__FILE__).parent_path() / "../../keystate";
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+  const std::filesystem::path sources = HALLMARK_SOURCE_DIR;
+  self << std::ifstream(sources / "tests/keystate/purity_test.cc").rdbuf();
+  for (const auto& entry : std::filesystem::directory_iterator(sources / "keystate")) {
     if (entry.path().extension() != ".h") continue;
     const std::string include = "#include \"keystate/" + entry.path().filename().string() + "\"";
     EXPECT_NE(self.str().find(include), std::string::npos) << include << " is missing";

@@ -73,9 +73,9 @@ X509* NewCertificate(EVP_PKEY* key, X509* issuer, const CertificateOptions& opti
 
 }  // namespace
 
-TestAuthority::TestAuthority() : key_(EVP_EC_gen("P-256")) {
+TestAuthority::TestAuthority(const std::string& name) : key_(EVP_EC_gen("P-256")) {
   Check(key_ != nullptr, "EVP_EC_gen");
-  certificate_.reset(NewCertificate(key_.get(), nullptr, {.common_name = "Hallmark test CA"}));
+  certificate_.reset(NewCertificate(key_.get(), nullptr, {.common_name = name}));
   AddExtension(certificate_.get(), certificate_.get(), NID_basic_constraints, "critical,CA:TRUE");
   AddExtension(certificate_.get(), certificate_.get(), NID_key_usage, "critical,keyCertSign");
   AddExtension(certificate_.get(), certificate_.get(), NID_subject_key_identifier, "hash");

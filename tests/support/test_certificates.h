@@ -29,7 +29,8 @@ struct CertificateOptions {
 // A certification authority with P-256 keys. Its methods abort on failure: tests cannot go on then.
 class TestAuthority {
  public:
-  TestAuthority();
+  // Two of one name are not told apart by who trusts both.
+  explicit TestAuthority(const std::string& name = "Hallmark test CA");
 
   const std::string& certificate() const { return certificate_pem_; }
   PemPair Issue(const CertificateOptions& options) const;

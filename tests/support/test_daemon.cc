@@ -138,6 +138,10 @@ Finished TestDaemon::RunToEnd() { return Run(CommandLine(), environment()); }
 
 int TestDaemon::Stop() {
   process_->Signal(SIGTERM);
+  return WaitForEnd();
+}
+
+int TestDaemon::WaitForEnd() {
   const std::optional<int> code = process_->WaitFor(std::chrono::seconds(30));
   process_.reset();
   return code.value_or(-1);

@@ -74,6 +74,8 @@ class TestDaemon {
   Finished RunToEnd();
   // SIGTERM; its exit code.
   int Stop();
+  // Its exit code, once it has ended by itself or by a signal of the test's own.
+  int WaitForEnd();
   // SIGKILL.
   void Kill();
   bool running() const { return process_ != nullptr; }

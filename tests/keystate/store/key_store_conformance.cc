@@ -226,6 +226,45 @@ TEST_P(KeyStoreConformance, AliasesAndTokensComeBack) {
   EXPECT_EQ(image.tokens[0].anchor_check_value, token.anchor_check_value);
 }
 
+TEST_P(KeyStoreConformance, TagsUsageAndTheSweepersStateComeBack) {
+  const TagRecord tag{.key_id = TestKeyId(1),
+                      .tag_key = AwkwardText(),
+                      .tag_value = AwkwardText(),
+                      .position = std::numeric_limits<std::uint32_t>::max()};
+  const LastUsageRecord usage{.key_id = TestKeyId(1),
+                              .operation = Operation::kVerifyMac,
+                              .time = kLastTime,
+                              .request_id = AwkwardText()};
+  const SweeperRecord sweeper{.time_seen = kFirstTime, .halted = true};
+  const BindingRecord destroying{.key_id = TestKeyId(1),
+                                 .token_id = "t",
+                                 .cka_id = Filled<16>(1),
+                                 .state = BindingState::kDestroying,
+                                 .creator_instance = ""};
+  const Result<Revision> revision =
+      store().Commit(std::vector<StoreWrite>{Put(tag), Put(usage), Put(sweeper), Put(destroying)});
+  ASSERT_TRUE(revision.has_value()) << ToString(revision.error());
+  Reopen();
+  const StoreImage image = LoadOrFail(store());
+  ASSERT_EQ(image.tags.size(), 1u);
+  EXPECT_EQ(image.tags[0].key_id, tag.key_id);
+  EXPECT_EQ(image.tags[0].tag_key, tag.tag_key);
+  EXPECT_EQ(image.tags[0].tag_value, tag.tag_value);
+  EXPECT_EQ(image.tags[0].position, tag.position);
+  EXPECT_EQ(image.tags[0].revision, *revision);
+  ASSERT_EQ(image.last_usages.size(), 1u);
+  EXPECT_EQ(image.last_usages[0].operation, usage.operation);
+  EXPECT_EQ(image.last_usages[0].time, usage.time);
+  EXPECT_EQ(image.last_usages[0].request_id, usage.request_id);
+  ASSERT_EQ(image.sweeper.size(), 1u);
+  EXPECT_EQ(image.sweeper[0].time_seen, sweeper.time_seen);
+  EXPECT_TRUE(image.sweeper[0].halted);
+  ASSERT_EQ(image.bindings.size(), 1u);
+  EXPECT_EQ(image.bindings[0].state, BindingState::kDestroying);
+  // There is one sweeper.
+  ExpectConflict(CommitOne(store(), Put(SweeperRecord{})));
+}
+
 TEST_P(KeyStoreConformance, EveryCommitTakesTheNextRevisionForAllItsRecords) {
   const Result<Revision> first =
       store().Commit(std::vector<StoreWrite>{Put(TestKey(1)), Put(TestKey(2))});

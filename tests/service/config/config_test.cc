@@ -317,5 +317,21 @@ TEST_F(ConfigTest, ExampleHasEveryKeyUnderItsSectionAndItsDefaultsAreTheDefaults
   EXPECT_EQ(config->tokens[0].key_copies, defaults->tokens[0].key_copies);
 }
 
+TEST_F(ConfigTest, ExampleNamesTheLiveKeysAndNoOther) {
+  // The words of the comment's last lines: "#   grpc.max_connections …".
+  std::vector<std::string> named;
+  std::istringstream lines(Example());
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("#   ")) continue;
+    std::istringstream words(line.substr(1));
+    for (std::string word; words >> word;) named.push_back(word);
+  }
+  std::vector<std::string> live;
+  for (const std::string& key : ConfigKeys()) {
+    if (IsLive(key)) live.push_back(key);
+  }
+  EXPECT_THAT(named, ::testing::UnorderedElementsAreArray(live));
+}
+
 }  // namespace
 }  // namespace hallmark::service

@@ -6,6 +6,7 @@
 #include "service/system/system.h"
 #include "tests/service/fake_clock.h"
 #include "tests/service/grpc/tiny_server.h"
+#include "tests/support/absent_hsm.h"
 
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
@@ -153,7 +154,16 @@ class AdminFrontTest : public ::testing::Test {
   std::promise<void> unblock_;
   bool released_ = false;
   app::WorkerPool pool_{1, 1};
-  AdminFront front_{admin_, pool_, kMaxCall, [this](const auto& call) { Note(call); }};
+  hallmark::testing::AbsentHsm hsm_;
+  KeyDirectory keys_;
+  ClientTokens client_tokens_;
+  LastUsage last_usage_;
+  app::DeletionSweeper sweeper_{
+      {keys_, client_tokens_, last_usage_, *store_, hsm_, clock_}, {}, [](auto, const auto&) {}};
+  std::atomic<int> sweeps_{0};
+  app::MaintenanceAdmin maintenance_{sweeper_, *store_, hsm_, [this] { ++sweeps_; }};
+  AdminFront front_{admin_, maintenance_, pool_, kMaxCall,
+                    [this](const auto& call) { Note(call); }};
   PrintingObserver observer_;
   std::unique_ptr<GrpcServer> server_;
   std::unique_ptr<v1::AdminService::Stub> stub_;
@@ -166,6 +176,16 @@ TEST_F(AdminFrontTest, ACallIsReportedWithThePrincipalItIsAbout) {
   EXPECT_THAT(lines(),
               ElementsAre(Line{"AddPrincipal", kAlice, "OK"}, Line{"ListPrincipals", "", "OK"},
                           Line{"AddPrincipal", kAlice, "AlreadyExistsException"}));
+}
+
+TEST_F(AdminFrontTest, ResumingTheSweeperMakesItSweepNow) {
+  grpc::ClientContext context;
+  v1::ResumeSweeperResponse response;
+  const grpc::Status status = stub_->ResumeSweeper(&context, {}, &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_FALSE(response.sweeper().halted());
+  EXPECT_EQ(sweeps_, 1);
+  EXPECT_FALSE(store_->Load()->sweeper.front().halted);
 }
 
 TEST_F(AdminFrontTest, ACallThatWaitedBeyondItsClientsDeadlineIsNotBegun) {

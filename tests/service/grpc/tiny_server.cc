@@ -1,7 +1,6 @@
 #include "tests/service/grpc/tiny_server.h"
 
 #include "service/grpc/status.h"
-#include "service/grpc/tls.h"
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -46,15 +45,10 @@ void PrintingObserver::Warning(const std::string& text) {
 }
 
 TinyServer::TinyServer(const grpc_front::ServerOptions& options) {
-  const TemporaryDirectory directory;
-  const PemPair pair = authority_.IssueServer();
-  auto credentials = Must(
-      grpc_front::MakeServerCredentials({directory.Write("server.pem", pair.certificate),
-                                         directory.Write("server.key", pair.private_key),
-                                         directory.Write("ca.pem", authority_.certificate())}));
-  server_ =
-      Must(grpc_front::GrpcServer::Start(Must(grpc_front::Listener::OpenTcp("127.0.0.1:0")),
-                                         std::move(credentials), service_, options, observer_));
+  credentials_ = std::make_shared<grpc_front::RotatingCredentials>(
+      MaterialOf(authority_.IssueServer(), authority_.certificate()));
+  server_ = Must(grpc_front::GrpcServer::Start(Must(grpc_front::Listener::OpenTcp("127.0.0.1:0")),
+                                               credentials_, service_, options, observer_));
 }
 
 TinyServer::TinyServer(const std::string& socket_path, const grpc_front::ServerOptions& options) {
@@ -70,6 +64,13 @@ std::string TinyServer::port() const {
 
 std::shared_ptr<grpc::Channel> TinyServer::Connect() const {
   return ConnectTo(server_->address(), authority_.certificate(), authority_.IssueClient());
+}
+
+grpc_front::TlsMaterial MaterialOf(const PemPair& server, const std::string& client_ca) {
+  const TemporaryDirectory directory;
+  return Must(grpc_front::ReadTlsFiles({directory.Write("server.pem", server.certificate),
+                                        directory.Write("server.key", server.private_key),
+                                        directory.Write("ca.pem", client_ca)}));
 }
 
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, const std::string& ca,

@@ -4,6 +4,8 @@
 
 #include "hallmark/v1/kms.grpc.pb.h"
 #include "service/grpc/grpc_server.h"
+#include "service/grpc/rotating_credentials.h"
+#include "service/grpc/tls.h"
 #include "tests/support/test_certificates.h"
 
 #include <grpcpp/channel.h>
@@ -38,6 +40,8 @@ class TinyServer {
   TinyServer(const std::string& socket_path, const grpc_front::ServerOptions& options);
 
   grpc_front::GrpcServer& server() { return *server_; }
+  // Only over TCP.
+  grpc_front::RotatingCredentials& credentials() { return *credentials_; }
   const TestAuthority& authority() const { return authority_; }
   std::string port() const;
 
@@ -48,8 +52,11 @@ class TinyServer {
   TestAuthority authority_;
   EchoingRefusal service_;
   PrintingObserver observer_;
+  std::shared_ptr<grpc_front::RotatingCredentials> credentials_;
   std::unique_ptr<grpc_front::GrpcServer> server_;
 };
+
+grpc_front::TlsMaterial MaterialOf(const PemPair& server, const std::string& client_ca);
 
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, const std::string& ca,
                                          const PemPair& client);

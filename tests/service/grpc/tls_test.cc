@@ -124,8 +124,8 @@ TEST(StatusOverTheWireTest, TheLongestEchoedKeyIdStillArrivesWithItsReason) {
 class ServerCredentialsTest : public ::testing::Test {
  protected:
   std::string Refusal() const {
-    const auto credentials = MakeServerCredentials(files_);
-    return credentials.has_value() ? "" : credentials.error();
+    const auto material = ReadTlsFiles(files_);
+    return material.has_value() ? "" : material.error();
   }
 
   TemporaryDirectory directory_;
@@ -166,6 +166,32 @@ TEST_F(ServerCredentialsTest, FilesWithoutPemAreRefused) {
   EXPECT_THAT(Refusal(), HasSubstr("server.key: holds no PEM private key"));
   directory_.Write("server.pem", "");
   EXPECT_THAT(Refusal(), HasSubstr("server.pem: is empty"));
+}
+
+TEST_F(ServerCredentialsTest, AServerCertificateThatIsNotValidYetIsRefused) {
+  const PemPair early = authority_.Issue({.not_before = std::chrono::seconds(600)});
+  directory_.Write("server.pem", early.certificate);
+  directory_.Write("server.key", early.private_key);
+  EXPECT_THAT(Refusal(), HasSubstr("is not valid yet"));
+}
+
+TEST_F(ServerCredentialsTest, ADamagedCertificateBehindAGoodOneIsRefused) {
+  const std::string damaged = authority_.certificate().substr(0, 200);
+  directory_.Write("server.pem", pair_.certificate + damaged);
+  EXPECT_THAT(Refusal(), HasSubstr("server.pem: certificate 2 in it is damaged"));
+  directory_.Write("server.pem", pair_.certificate + authority_.certificate());
+  directory_.Write("ca.pem", authority_.certificate() + damaged);
+  EXPECT_THAT(Refusal(), HasSubstr("ca.pem: certificate 2 in it is damaged"));
+  directory_.Write("ca.pem", authority_.certificate() + authority_.certificate());
+  EXPECT_EQ(Refusal(), "");
+}
+
+TEST_F(ServerCredentialsTest, AnAuthorityThatIsOverIsRefusedUnlessACurrentOneStandsBesideIt) {
+  const std::string over = authority_.Issue({.not_after = std::chrono::seconds(-60)}).certificate;
+  directory_.Write("ca.pem", over);
+  EXPECT_THAT(Refusal(), HasSubstr("ca.pem: no certificate in it is valid now"));
+  directory_.Write("ca.pem", over + authority_.certificate());
+  EXPECT_EQ(Refusal(), "");
 }
 
 TEST_F(ServerCredentialsTest, AnExpiredServerCertificateIsRefused) {

@@ -71,6 +71,37 @@ class LogTest : public ::testing::Test {
 
 const Status kDenied = Fail(Exception::kAccessDeniedException, "no");
 
+TEST_F(LogTest, LinesGoToTheSinkOfTheMomentInTheSameFormat) {
+  const auto before = options_.file;
+  log().Write(LogLevel::kInfo, "first", {});
+  log().Write(LogLevel::kInfo, "waits", {});
+  options_.file = folder_ / "next";
+  auto sink = Log::OpenSink(options_);
+  ASSERT_TRUE(sink.has_value());
+  log().WriteTo(*std::move(sink));
+  log().Write(LogLevel::kInfo, "second", {});
+  const auto lines = Lines();
+  ASSERT_THAT(lines, ::testing::Not(IsEmpty()));
+  EXPECT_EQ(nlohmann::json::parse(lines.back())["event"], "second");
+  struct stat info {};
+  ASSERT_EQ(stat(options_.file.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777U, 0600U);
+  // Whatever did not reach the new file is in the old one: nothing is lost by the change.
+  options_.file = before;
+  EXPECT_EQ(Lines().size() + lines.size(), 3U);
+}
+
+TEST_F(LogTest, ALevelCountsFromWhenItIsSet) {
+  log().Write(LogLevel::kDebug, "hidden", {});
+  log().SetLevel("debug");
+  log().Write(LogLevel::kDebug, "shown", {});
+  log().SetLevel("warning");
+  log().Write(LogLevel::kInfo, "hidden again", {});
+  const auto lines = Lines();
+  ASSERT_THAT(lines, SizeIs(1));
+  EXPECT_THAT(lines[0], HasSubstr("shown"));
+}
+
 TEST_F(LogTest, AnyBytesBecomeOneValidJsonLine) {
   std::string all;
   for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);

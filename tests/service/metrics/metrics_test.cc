@@ -1,6 +1,7 @@
 #include "service/metrics/metrics.h"
 
 #include "tests/service/fake_clock.h"
+#include "tests/support/absent_hsm.h"
 
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
@@ -20,27 +21,13 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 // Says whether it is there, and does nothing else.
-class SwitchedHsm : public Hsm {
+class SwitchedHsm : public testing::AbsentHsm {
  public:
-  const std::string& token_id() const override { return token_id_; }
   bool available() const override { return available_; }
-  void ComputeMac(std::shared_ptr<MacTask> task) override {
-    task->Finish(Fail(Exception::kKeyUnavailableException));
-  }
-  Result<GeneratedKey> GenerateKey(const CkaId&, KeySpec, SteadyTime) override {
-    return Fail(Exception::kUnsupportedOperationException);
-  }
-  Status DestroyKey(const CkaId&, SteadyTime) override {
-    return Fail(Exception::kUnsupportedOperationException);
-  }
-  std::vector<Bytes> ListKeys() const override { return {}; }
   std::size_t open_sessions() const override { return sessions_; }
 
   bool available_ = true;
   std::size_t sessions_ = 0;
-
- private:
-  std::string token_id_ = "main";
 };
 
 class MetricsTest : public ::testing::Test {
@@ -154,6 +141,17 @@ TEST_F(MetricsTest, ConnectionsAreCounted) {
   const std::string text = Scrape();
   EXPECT_THAT(text, HasSubstr("hallmark_connections 1"));
   EXPECT_THAT(text, HasSubstr("hallmark_refused_connections_total 1"));
+}
+
+TEST_F(MetricsTest, ReloadsAreCountedByOutcomeFromZero) {
+  Listen();
+  EXPECT_THAT(Scrape(), HasSubstr("hallmark_reloads_total{outcome=\"refused\"} 0"));
+  metrics_.Reloaded(false);
+  metrics_.Reloaded(true);
+  metrics_.Reloaded(true);
+  const std::string scraped = Scrape();
+  EXPECT_THAT(scraped, HasSubstr("hallmark_reloads_total{outcome=\"refused\"} 1"));
+  EXPECT_THAT(scraped, HasSubstr("hallmark_reloads_total{outcome=\"applied\"} 2"));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "service/server/reconciliation.h"
 
+#include "tests/support/absent_hsm.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -39,33 +41,24 @@ KeyId Key(unsigned char n) {
 Bytes ToBytes(const CkaId& id) { return {id.begin(), id.end()}; }
 
 // Holds ids of objects; everything else of the port is out of its reach.
-class ObjectList final : public Hsm {
+class ObjectList final : public testing::AbsentHsm {
  public:
   explicit ObjectList(std::vector<CkaId> objects) {
     for (const CkaId& id : objects) objects_.insert(ToBytes(id));
   }
-  const std::string& token_id() const override { return token_id_; }
   bool available() const override { return true; }
-  void ComputeMac(std::shared_ptr<MacTask> task) override {
-    task->Finish(Fail(Exception::kUnsupportedOperationException));
-  }
-  Result<GeneratedKey> GenerateKey(const CkaId&, KeySpec, SteadyTime) override {
-    return Fail(Exception::kUnsupportedOperationException);
-  }
-  Status DestroyKey(const CkaId& id, SteadyTime) override {
-    if (failing) return Fail(Exception::kDependencyTimeoutException, "the token does not answer");
+  Status DestroyKey(const CkaId& id, SteadyTime deadline) override {
+    if (failing) return AbsentHsm::DestroyKey(id, deadline);
     destroyed.push_back(id);
     objects_.erase(ToBytes(id));
     return {};
   }
   std::vector<Bytes> ListKeys() const override { return {objects_.begin(), objects_.end()}; }
-  std::size_t open_sessions() const override { return 0; }
 
   bool failing = false;
   std::vector<CkaId> destroyed;
 
  private:
-  const std::string token_id_ = "main";
   std::set<Bytes> objects_;
 };
 
@@ -178,7 +171,7 @@ TEST_F(ReconciliationTest, TheRecordStaysWhileItsObjectCannotBeDestroyed) {
   EXPECT_EQ(Run(token).left_open, 1U);
   EXPECT_THAT(store_.commits, IsEmpty());
   EXPECT_THAT(image_.bindings, SizeIs(1));
-  EXPECT_THAT(notices_, ElementsAre(HasSubstr("does not answer")));
+  EXPECT_THAT(notices_, ElementsAre(HasSubstr("The token is absent")));
 }
 
 TEST_F(ReconciliationTest, AStoreThatCannotBeWrittenIsAnError) {

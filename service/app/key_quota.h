@@ -1,0 +1,60 @@
+// How many keys there may be.
+#pragma once
+
+#include "keystate/ids.h"
+#include "keystate/key_directory.h"
+#include "keystate/mutex.h"
+#include "keystate/result.h"
+
+#include <cstddef>
+#include <map>
+#include <utility>
+
+namespace hallmark::app {
+
+struct KeyLimits {
+  // Source: KMS developer guide, "Resource quotas". Keys in every state count.
+  std::size_t per_account = 100'000;
+  // On one token; 0: as many as the token takes.
+  std::size_t per_token = 0;
+};
+
+// Counts the keys that exist and those that are being made, so that requests at the same moment
+// cannot pass the limit together.
+//
+// Thread-safety: every method may be called from any thread.
+class KeyQuota {
+ public:
+  // `keys` outlives the quota, and the quota its places.
+  KeyQuota(const KeyDirectory& keys, KeyLimits limits) : keys_(keys), limits_(limits) {}
+
+  // Held while a key is made, until it is published or given up.
+  class Place {
+   public:
+    Place(Place&& other) noexcept
+        : quota_(std::exchange(other.quota_, nullptr)), account_(other.account_) {}
+    Place& operator=(Place&&) = delete;
+    ~Place();
+
+   private:
+    friend class KeyQuota;
+    Place(KeyQuota& quota, const AccountId& account) : quota_(&quota), account_(account) {}
+
+    KeyQuota* quota_;  // null when moved from
+    AccountId account_;
+  };
+
+  // Errors: LimitExceededException.
+  Result<Place> Take(const AccountId& account) HALLMARK_EXCLUDES(mu_);
+
+ private:
+  void GiveBack(const AccountId& account) HALLMARK_EXCLUDES(mu_);
+
+  const KeyDirectory& keys_;
+  const KeyLimits limits_;
+  Mutex mu_;
+  std::map<AccountId, std::size_t> being_made_ HALLMARK_GUARDED_BY(mu_);
+  std::size_t all_being_made_ HALLMARK_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace hallmark::app

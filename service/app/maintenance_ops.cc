@@ -1,0 +1,48 @@
+#include "service/app/maintenance_ops.h"
+
+#include "keystate/bytes.h"
+#include "service/app/timestamps.h"
+#include "service/app/token_inventory.h"
+
+#include <vector>
+
+namespace hallmark::app {
+namespace {
+
+void Fill(const DeletionSweeper& sweeper, v1::Sweeper* out) {
+  const DeletionSweeper::State state = sweeper.state();
+  out->set_halted(state.halted);
+  *out->mutable_time_seen() = ToProto(state.time_seen);
+  out->set_keys_due(static_cast<std::int64_t>(state.due));
+  out->set_keys_being_destroyed(static_cast<std::int64_t>(state.being_destroyed));
+}
+
+}  // namespace
+
+Status GetSweeper(MaintenanceAdmin& admin, const v1::GetSweeperRequest& /*request*/,
+                  v1::GetSweeperResponse* response) {
+  Fill(admin.sweeper, response->mutable_sweeper());
+  return {};
+}
+
+Status ResumeSweeper(MaintenanceAdmin& admin, const v1::ResumeSweeperRequest& /*request*/,
+                     v1::ResumeSweeperResponse* response) {
+  HALLMARK_RETURN_IF_ERROR(admin.sweeper.Resume());
+  admin.sweep_now();
+  Fill(admin.sweeper, response->mutable_sweeper());
+  return {};
+}
+
+Status ListOrphans(MaintenanceAdmin& admin, const v1::ListOrphansRequest& /*request*/,
+                   v1::ListOrphansResponse* response) {
+  const std::vector<Bytes> listed = admin.hsm.ListKeys();
+  HALLMARK_ASSIGN_OR_RETURN(const StoreImage image, admin.store.Load());
+  for (const Bytes& id : TakeInventory(listed, image, admin.hsm).orphans) {
+    v1::TokenObject* object = response->add_objects();
+    object->set_token(admin.hsm.token_id());
+    object->set_cka_id(ToHex(id));
+  }
+  return {};
+}
+
+}  // namespace hallmark::app

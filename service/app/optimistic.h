@@ -1,0 +1,29 @@
+// Writers win by compare on revisions, never by a lock across I/O: who loses looks again.
+#pragma once
+
+#include "keystate/result.h"
+#include "service/app/call_context.h"
+#include "service/app/engine.h"
+
+#include <thread>
+
+namespace hallmark::app {
+
+// Calls `attempt`, which decides and commits, again and again while it loses against another
+// writer, until the call's deadline.
+//
+// Errors: those of `attempt`; ConflictException only when the deadline is over.
+template <class Attempt>
+auto UntilWon(const Engine& engine, const CallContext& call, const Attempt& attempt)
+    -> decltype(attempt()) {
+  for (;;) {
+    auto outcome = attempt();
+    const bool lost =
+        !outcome.has_value() && outcome.error().exception == Exception::kConflictException;
+    if (!lost || engine.clock.SteadyNow() >= call.deadline) return outcome;
+    // The winner's change is durable, and about to be visible.
+    std::this_thread::yield();
+  }
+}
+
+}  // namespace hallmark::app

@@ -1,0 +1,65 @@
+#include "service/app/tags.h"
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+#include <string_view>
+
+namespace hallmark::app {
+namespace {
+
+// Source: KMS developer guide, "Resource quotas".
+constexpr std::size_t kMaxTagsPerKey = 50;
+constexpr std::string_view kReservedPrefix = "aws:";
+
+// In any letter case.
+bool IsReserved(std::string_view tag_key) {
+  return tag_key.size() >= kReservedPrefix.size() &&
+         std::equal(
+             kReservedPrefix.begin(), kReservedPrefix.end(), tag_key.begin(),
+             [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
+}
+
+Unexpected<Error> Reserved() {
+  return Fail(Exception::kTagException, "Tags beginning with aws: are reserved");
+}
+
+}  // namespace
+
+Status CheckTags(const TagList& tags) {
+  std::set<std::string_view> seen;
+  bool duplicate = false;
+  for (const v1::Tag& tag : tags) {
+    if (IsReserved(tag.tag_key())) return Reserved();
+    duplicate = !seen.insert(tag.tag_key()).second || duplicate;
+  }
+  if (duplicate) return Fail(Exception::kTagException, "Duplicate tag keys");
+  return {};
+}
+
+Status CheckTagKeys(const google::protobuf::RepeatedPtrField<std::string>& tag_keys) {
+  if (std::any_of(tag_keys.begin(), tag_keys.end(), IsReserved)) return Reserved();
+  return {};
+}
+
+Result<std::vector<std::size_t>> MergeTags(const KeyId& key_id, const TagList& given,
+                                           std::vector<TagRecord>* tags) {
+  std::vector<std::size_t> changed;
+  for (const v1::Tag& tag : given) {
+    const auto same = std::find_if(tags->begin(), tags->end(), [&](const TagRecord& record) {
+      return record.tag_key == tag.tag_key();
+    });
+    if (same == tags->end()) {
+      const std::uint32_t position = tags->empty() ? 0 : tags->back().position + 1;
+      changed.push_back(tags->size());
+      tags->push_back({key_id, tag.tag_key(), tag.tag_value(), position});
+    } else if (same->tag_value != tag.tag_value()) {
+      changed.push_back(static_cast<std::size_t>(same - tags->begin()));
+      same->tag_value = tag.tag_value();
+    }
+  }
+  if (tags->size() > kMaxTagsPerKey) return Fail(Exception::kTagException, "Too many tags");
+  return changed;
+}
+
+}  // namespace hallmark::app

@@ -1,0 +1,30 @@
+// The rules of tags, for every operation that takes them.
+#pragma once
+
+#include "hallmark/v1/kms.pb.h"
+#include "keystate/records.h"
+#include "keystate/result.h"
+
+#include <google/protobuf/repeated_ptr_field.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace hallmark::app {
+
+using TagList = google::protobuf::RepeatedPtrField<v1::Tag>;
+
+// Errors: TagException for a reserved prefix, or a tag key that is given twice.
+Status CheckTags(const TagList& tags);
+// Errors: TagException for a reserved prefix.
+Status CheckTagKeys(const google::protobuf::RepeatedPtrField<std::string>& tag_keys);
+
+// Adds `given` to the tags of a key; one whose key is there already takes the new value in its old
+// place. Returns the indexes of the tags that differ now and have to be written.
+//
+// Errors: TagException when there would be too many.
+Result<std::vector<std::size_t>> MergeTags(const KeyId& key_id, const TagList& given,
+                                           std::vector<TagRecord>* tags);
+
+}  // namespace hallmark::app

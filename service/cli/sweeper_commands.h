@@ -1,0 +1,15 @@
+// `hallmark sweeper status|resume`.
+#pragma once
+
+#include "service/cli/commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+
+namespace hallmark::cli {
+
+// `home` is where --home puts its value; read when a command runs.
+void AddSweeperCommands(CLI::App& root, const std::filesystem::path& home, Commands& commands);
+
+}  // namespace hallmark::cli

@@ -1,0 +1,95 @@
+#include "service/server/reload.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace hallmark::service {
+namespace {
+
+// Everything of a reload that can fail, done.
+struct Prepared {
+  grpc_front::TlsMaterial tls;
+  Log::Sink log_sink;
+};
+
+Result<Prepared, std::vector<ConfigError>> Prepare(const Config& wanted) {
+  std::vector<ConfigError> mistakes;
+  auto tls = grpc_front::ReadTlsFiles(TlsFilesOf(wanted));
+  if (!tls.has_value()) mistakes.push_back({"tls: " + tls.error()});
+  auto log_sink = Log::OpenSink(wanted.log);
+  if (!log_sink.has_value()) mistakes.push_back({"log.file: " + log_sink.error().message});
+  if (!mistakes.empty()) return Unexpected(std::move(mistakes));
+  return Prepared{*std::move(tls), *std::move(log_sink)};
+}
+
+void Refuse(const std::vector<ConfigError>& mistakes, const LiveParts& parts) {
+  for (const ConfigError& mistake : mistakes) {
+    parts.log.Write(LogLevel::kError, "reload", {{"text", mistake.message}});
+  }
+  parts.log.Write(LogLevel::kError, "reload",
+                  {{"outcome", "refused"},
+                   {"text", "nothing was changed; correct the mistakes and reload again"},
+                   {"mistakes", static_cast<std::int64_t>(mistakes.size())}});
+  parts.metrics.Reloaded(/*applied=*/false);
+}
+
+void Apply(Prepared prepared, const Config& running, const LiveParts& parts) {
+  parts.key_server.SetLimits(LimitsOf(running, parts.log));
+  parts.key_front.set_max_call_duration(running.grpc.max_call_duration);
+  parts.admin_front.set_max_call_duration(running.grpc.max_call_duration);
+  parts.credentials.Replace(std::move(prepared.tls));
+}
+
+}  // namespace
+
+grpc_front::TlsFiles TlsFilesOf(const Config& config) {
+  return {config.tls.certificate, config.tls.private_key, config.tls.client_ca};
+}
+
+grpc_front::ConnectionLimits LimitsOf(const Config& config, Log& log) {
+  const std::size_t max_connections = grpc_front::FitToDescriptorLimit(config.grpc.max_connections);
+  if (max_connections < config.grpc.max_connections) {
+    log.Write(LogLevel::kWarning, "connections",
+              {{"text", "the limit of open files allows fewer than grpc.max_connections; raise it"},
+               {"max_connections", static_cast<std::int64_t>(max_connections)}});
+  }
+  return {max_connections, config.grpc.max_connections_per_address};
+}
+
+void Reload(const Result<Config, std::vector<ConfigError>>& wanted, const LiveParts& parts,
+            Config& running) {
+  if (!wanted.has_value()) return Refuse(wanted.error(), parts);
+  auto prepared = Prepare(*wanted);
+  if (!prepared.has_value()) return Refuse(prepared.error(), parts);
+
+  // From here on nothing can fail.
+  const std::vector<ConfigChange> changes = ChangedKeys(running, *wanted);
+  TakeOverLive(*wanted, running);
+  parts.log.WriteTo(std::move(prepared->log_sink));
+  // Shown if the level that was, or the one to come, shows it.
+  if (!parts.log.Enabled(LogLevel::kInfo)) parts.log.SetLevel(running.log.level);
+  std::string applied;
+  for (const ConfigChange& change : changes) {
+    if (change.effect == Effect::kLive) {
+      applied += (applied.empty() ? "" : ", ") + change.key;
+    } else {
+      parts.log.Write(LogLevel::kWarning, "reload",
+                      {{"text", change.key + ": changed; takes effect at the next start"}});
+    }
+  }
+  const std::string serial = prepared->tls.serial;
+  const std::string expires = prepared->tls.expires;
+  Apply(*std::move(prepared), running, parts);
+  parts.metrics.Reloaded(/*applied=*/true);
+  parts.log.Write(LogLevel::kInfo, "reload",
+                  {{"outcome", "applied"},
+                   {"changed", applied},
+                   {"certificate_serial", serial},
+                   {"certificate_expires", expires}});
+  parts.log.SetLevel(running.log.level);
+}
+
+}  // namespace hallmark::service

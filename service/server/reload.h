@@ -1,0 +1,41 @@
+// Taking over a changed configuration without a restart.
+#pragma once
+
+#include "keystate/result.h"
+#include "service/config/config.h"
+#include "service/grpc/admin_front.h"
+#include "service/grpc/connection_acceptor.h"
+#include "service/grpc/grpc_front.h"
+#include "service/grpc/grpc_server.h"
+#include "service/grpc/rotating_credentials.h"
+#include "service/grpc/tls.h"
+#include "service/log/log.h"
+#include "service/metrics/metrics.h"
+
+#include <vector>
+
+namespace hallmark::service {
+
+grpc_front::TlsFiles TlsFilesOf(const Config& config);
+
+// The configured limits as far as this process may have so many descriptors; says so if it may not.
+grpc_front::ConnectionLimits LimitsOf(const Config& config, Log& log);
+
+// What live keys reach into.
+struct LiveParts {
+  Log& log;
+  Metrics& metrics;
+  grpc_front::RotatingCredentials& credentials;
+  grpc_front::GrpcServer& key_server;
+  grpc_front::GrpcFront& key_front;
+  grpc_front::AdminFront& admin_front;
+};
+
+// Applies the live keys of `wanted` to the daemon and to `running`, reads the TLS files and opens
+// the log file anew, and names every other key that differs. All or nothing: mistakes in the file,
+// TLS files that do not fit or a log file that cannot be opened leave everything as it was. Either
+// way the outcome is logged and counted.
+void Reload(const Result<Config, std::vector<ConfigError>>& wanted, const LiveParts& parts,
+            Config& running);
+
+}  // namespace hallmark::service

@@ -1,0 +1,47 @@
+#include "service/server/signals.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <thread>
+
+namespace hallmark::service {
+
+Signals::Signals() {
+  sigemptyset(&signals_);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals_, signal);
+  pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  // nohup leaves it ignored, and an ignored signal need not ever be delivered to a sigwait.
+  std::signal(SIGHUP, SIG_DFL);
+}
+
+void Signals::Watch() {
+  // Detached, since only a second request for the end would end it, and that ends the process.
+  std::thread([signals = signals_, inbox = inbox_] { Receive(signals, *inbox); }).detach();
+}
+
+void Signals::Receive(const sigset_t& signals, Inbox& inbox) {
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) continue;
+    const MutexLock lock(inbox.mu);
+    if (signal == SIGHUP) {
+      inbox.reload = true;
+    } else if (inbox.end) {
+      _exit(128 + signal);
+    } else {
+      inbox.end = true;
+    }
+    inbox.changed.notify_all();
+  }
+}
+
+Signals::Request Signals::Wait() {
+  const MutexLock lock(inbox_->mu);
+  while (!inbox_->end && !inbox_->reload) inbox_->changed.wait(inbox_->mu);
+  if (inbox_->end) return Request::kEnd;
+  inbox_->reload = false;
+  return Request::kReload;
+}
+
+}  // namespace hallmark::service

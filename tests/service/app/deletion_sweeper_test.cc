@@ -1,0 +1,211 @@
+#include "service/app/deletion_sweeper.h"
+
+#include "service/app/usage_flush.h"
+#include "tests/service/app/operations_fixture.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hallmark::app {
+namespace {
+
+using ::testing::HasSubstr;
+using Event = DeletionSweeper::Event;
+
+class DeletionSweeperTest : public OperationsTest {
+ protected:
+  DeletionSweeperTest() { Restart(); }
+
+  // A sweeper as a new run of the daemon makes it.
+  void Restart() {
+    sweeper_ = std::make_unique<DeletionSweeper>(
+        DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_, *open_.hsm, clock_},
+        *store_->Load(), [this](Event event, const std::string& text) {
+          events_.push_back(event);
+          texts_.push_back(text);
+        });
+  }
+  void Sweep() { sweeper_->Sweep(std::stop_token()); }
+  // Lets time pass as a running daemon sees it: the steady clock moves on, too.
+  void Live(std::chrono::milliseconds time) {
+    clock_.ahead += time.count();
+    clock_.steady_ahead += time.count();
+  }
+  bool OnToken(const CkaId& id) const {
+    const auto listed = open_.hsm->ListKeys();
+    return std::find(listed.begin(), listed.end(), Bytes(id.begin(), id.end())) != listed.end();
+  }
+  CkaId CkaIdOf(const std::string& key) const {
+    return keys_.Find(*KeyId::Parse(key))->bindings.front().cka_id;
+  }
+  std::string ScheduledKey() {
+    std::string key = CreateKey();
+    EXPECT_THAT(ScheduleKeyDeletion(key), IsOk());
+    return key;
+  }
+  int Count(Event event) const {
+    return static_cast<int>(std::count(events_.begin(), events_.end(), event));
+  }
+
+  std::unique_ptr<DeletionSweeper> sweeper_;
+  std::vector<Event> events_;
+  std::vector<std::string> texts_;
+};
+
+TEST_F(DeletionSweeperTest, AKeyEndsWithEverythingThatBelongsToItWhenItsWindowIsOver) {
+  const std::string kept = CreateKey();
+  v1::CreateKeyRequest request = NewHmac256();
+  request.set_client_token("token");
+  v1::CreateKeyResponse created;
+  EXPECT_THAT(Call(Operation::kCreateKey, request, &created), IsOk());
+  const std::string key = created.key_metadata().key_id();
+  EXPECT_THAT(CreateAlias("alias/one", key), IsOk());
+  EXPECT_THAT(TagResource(key, "a", "b"), IsOk());
+  EXPECT_THAT(Mac(key), IsOk());
+  EXPECT_THAT(FlushUsage(last_usage_, keys_, *store_), IsOk());
+  EXPECT_THAT(ScheduleKeyDeletion(key), IsOk());
+  const CkaId object = CkaIdOf(key);
+
+  Sweep();
+  Live(7 * 24h - 1min);
+  Sweep();
+  EXPECT_TRUE(OnToken(object));
+  EXPECT_THAT(Mac(key), Raises(Exception::kKMSInvalidStateException));
+  Live(1min);
+  Sweep();
+
+  EXPECT_FALSE(OnToken(object));
+  EXPECT_TRUE(OnToken(CkaIdOf(kept)));
+  EXPECT_THAT(Mac(key), Raises(Exception::kNotFoundException));
+  EXPECT_THAT(Mac("alias/one"), Raises(Exception::kNotFoundException));
+  EXPECT_THAT(Mac(kept), IsOk());
+  const StoreImage image = *store_->Load();
+  EXPECT_EQ(image.keys.size(), 1U);
+  EXPECT_EQ(image.materials.size(), 1U);
+  EXPECT_EQ(image.bindings.size(), 1U);
+  EXPECT_TRUE(image.aliases.empty());
+  EXPECT_TRUE(image.tags.empty());
+  EXPECT_TRUE(image.client_tokens.empty());
+  EXPECT_TRUE(image.last_usages.empty());
+  EXPECT_EQ(events_, std::vector{Event::kDestroyed});
+  // The name is free again.
+  EXPECT_THAT(CreateAlias("alias/one", kept), IsOk());
+}
+
+TEST_F(DeletionSweeperTest, ACancelledDeletionIsNotCarriedOut) {
+  const std::string key = ScheduledKey();
+  Sweep();
+  Live(8 * 24h);
+  EXPECT_THAT(CancelKeyDeletion(key), IsOk());
+  Sweep();
+  EXPECT_THAT(EnableKey(key), IsOk());
+  EXPECT_THAT(Mac(key), IsOk());
+}
+
+TEST_F(DeletionSweeperTest, AJumpOfTheClockHaltsItUntilItIsResumed) {
+  const std::string key = ScheduledKey();
+  const CkaId object = CkaIdOf(key);
+  Sweep();
+  clock_.ahead += std::chrono::milliseconds(8 * 24h).count();
+  Sweep();
+  Sweep();
+  EXPECT_TRUE(OnToken(object));
+  EXPECT_TRUE(sweeper_->state().halted);
+  EXPECT_EQ(sweeper_->state().due, 1U);
+  EXPECT_EQ(Count(Event::kHalted), 1);
+  EXPECT_THAT(texts_.back(), HasSubstr("hallmark sweeper resume"));
+
+  Restart();  // a restart does not make it forget
+  Sweep();
+  EXPECT_TRUE(OnToken(object));
+
+  EXPECT_THAT(sweeper_->Resume(), IsOk());
+  EXPECT_FALSE(sweeper_->state().halted);
+  Sweep();
+  EXPECT_FALSE(OnToken(object));
+}
+
+TEST_F(DeletionSweeperTest, AJumpBackHaltsItToo) {
+  ScheduledKey();
+  Sweep();
+  clock_.ahead -= std::chrono::milliseconds(61min).count();
+  Sweep();
+  EXPECT_TRUE(sweeper_->state().halted);
+}
+
+TEST_F(DeletionSweeperTest, ManySmallStepsOfTheClockAreOneLargeOne) {
+  const std::string key = ScheduledKey();
+  Sweep();
+  for (int i = 0; i < 3; ++i) {
+    clock_.ahead += std::chrono::milliseconds(25min).count();
+    Sweep();
+  }
+  EXPECT_TRUE(sweeper_->state().halted);
+}
+
+TEST_F(DeletionSweeperTest, TimeThatNobodyWatchedIsAJumpIfItIsLong) {
+  ScheduledKey();
+  Sweep();
+  Live(59min);
+  Restart();
+  Sweep();
+  EXPECT_FALSE(sweeper_->state().halted);
+  Live(61min);
+  Restart();
+  Sweep();
+  EXPECT_TRUE(sweeper_->state().halted);
+}
+
+TEST_F(DeletionSweeperTest, AnEndedKeyIsDestroyedWhenItsTokenAnswersAgain) {
+  const std::string key = ScheduledKey();
+  const CkaId object = CkaIdOf(key);
+  Sweep();
+  Live(8 * 24h);
+  FaultList::Arm({.function = "C_DestroyObject", .rv = CKR_FUNCTION_FAILED, .times = 1});
+  Sweep();
+  EXPECT_EQ(Count(Event::kWaiting), 1);
+  EXPECT_EQ(sweeper_->state().being_destroyed, 1U);
+  EXPECT_TRUE(OnToken(object));
+  // It has ended all the same, and a restart knows.
+  EXPECT_THAT(CancelKeyDeletion(key), Raises(Exception::kNotFoundException));
+  Restart();
+  EXPECT_EQ(sweeper_->state().being_destroyed, 1U);
+  Sweep();
+  EXPECT_FALSE(OnToken(object));
+  EXPECT_TRUE(store_->Load()->keys.empty());
+  EXPECT_TRUE(store_->Load()->bindings.empty());
+  EXPECT_EQ(sweeper_->state().being_destroyed, 0U);
+}
+
+TEST_F(DeletionSweeperTest, ACancellationAtTheSameMomentWinsOrLosesWhole) {
+  Sweep();
+  for (int i = 0; i < 5; ++i) {
+    const std::string key = ScheduledKey();
+    const CkaId object = CkaIdOf(key);
+    Live(8 * 24h);
+    v1::CancelKeyDeletionRequest request;
+    request.set_key_id(key);
+    auto cancelled = Start<v1::CancelKeyDeletionResponse>(Operation::kCancelKeyDeletion, request);
+    Sweep();
+    if (cancelled->answer.get()) {
+      EXPECT_TRUE(OnToken(object));
+      EXPECT_THAT(EnableKey(key), IsOk());
+      EXPECT_THAT(Mac(key), IsOk());
+      Sweep();
+      EXPECT_TRUE(OnToken(object));
+    } else {
+      EXPECT_FALSE(OnToken(object));
+      EXPECT_THAT(Mac(key), Raises(Exception::kNotFoundException));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hallmark::app
