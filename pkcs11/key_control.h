@@ -1,4 +1,5 @@
-// Makes and destroys keys, and draws random bytes, on threads that may never come back from the token.
+// Makes and destroys keys, and draws random bytes, on threads that may never come back from the
+// token.
 #pragma once
 
 #include "keystate/hsm.h"

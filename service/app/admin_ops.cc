@@ -1,5 +1,6 @@
 #include "service/app/admin_ops.h"
 
+#include "service/app/secret_recipient.h"
 #include "service/app/sha256.h"
 #include "service/app/validation.h"
 
@@ -26,9 +27,15 @@ std::string RandomId(RandomSource& random, std::string_view prefix) {
   return id;
 }
 
-std::string SecretAccessKey(const Sealer& sealer, const std::string& access_key_id) {
-  const SecretBytes secret = sealer.DeriveSecret("secret access key " + access_key_id);
-  return ToHex(secret.RevealForHsm());
+// The secret access key, for the eyes of who asked for it alone; empty if nobody did. Asked for
+// before anything is changed: a key that cannot be used must not cost the old credentials.
+template <class Request>
+Result<std::string> EncryptedSecret(const PrincipalAdmin& admin, const Request& request,
+                                    const std::string& access_key_id) {
+  if (!request.has_recipient_public_key()) return std::string();
+  HALLMARK_ASSIGN_OR_RETURN(const SecretRecipient recipient,
+                            SecretRecipient::Parse(AsBytes(request.recipient_public_key())));
+  return recipient.Encrypt(admin.sealer.DeriveSecret("secret access key " + access_key_id));
 }
 
 void Fill(const Principal& principal, v1::Principal* out) {
@@ -70,11 +77,13 @@ Credentials NewCredentials(PrincipalAdmin& admin, const std::string& principal_i
 }
 
 template <class Response>
-void FillCredentials(const PrincipalAdmin& admin, const Principal& principal,
-                     const AccessKeyRecord& access_key, Response* response) {
+void FillCredentials(const Principal& principal, const AccessKeyRecord& access_key,
+                     std::string encrypted_secret, Response* response) {
   Fill(principal, response->mutable_principal());
   response->set_access_key_id(access_key.access_key_id);
-  response->set_secret_access_key(SecretAccessKey(admin.sealer, access_key.access_key_id));
+  if (!encrypted_secret.empty()) {
+    response->set_encrypted_secret_access_key(std::move(encrypted_secret));
+  }
 }
 
 Unexpected<Error> Exists(const std::string& what) {
@@ -105,6 +114,8 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
 
   auto [certificate, access_key] =
       NewCredentials(admin, principal->record.unique_id, request.certificate_fingerprint());
+  HALLMARK_ASSIGN_OR_RETURN(std::string secret,
+                            EncryptedSecret(admin, request, access_key.access_key_id));
   if (admin.principals.FindByArn(request.arn()) != nullptr) {
     return Exists("The ARN " + request.arn());
   }
@@ -127,7 +138,7 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
   principal->access_keys.push_back(access_key);
   admin.principals.Publish(principal);
 
-  FillCredentials(admin, *principal, access_key, response);
+  FillCredentials(*principal, access_key, std::move(secret), response);
   return {};
 }
 
@@ -153,6 +164,8 @@ Status RotatePrincipal(PrincipalAdmin& admin, const v1::RotatePrincipalRequest& 
   HALLMARK_ASSIGN_OR_RETURN(const auto old, Find(admin, request.arn()));
   auto [certificate, access_key] =
       NewCredentials(admin, old->record.unique_id, request.certificate_fingerprint());
+  HALLMARK_ASSIGN_OR_RETURN(std::string secret,
+                            EncryptedSecret(admin, request, access_key.access_key_id));
   if (admin.principals.FindByFingerprint(certificate.fingerprint) != nullptr) {
     return Exists("The certificate " + request.certificate_fingerprint());
   }
@@ -179,7 +192,7 @@ Status RotatePrincipal(PrincipalAdmin& admin, const v1::RotatePrincipalRequest& 
   next->certificates.push_back(certificate);
   next->access_keys.push_back(access_key);
   admin.principals.Publish(next);
-  FillCredentials(admin, *next, access_key, response);
+  FillCredentials(*next, access_key, std::move(secret), response);
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include "service/cli/files.h"
 #include "service/cli/render.h"
 #include "service/cli/report.h"
+#include "service/cli/secret_receipt.h"
 
 #include <algorithm>
 #include <cctype>
@@ -53,16 +54,21 @@ ExitCode IssueCredentials(const Home& home, const Flags& flags, Request request,
   const auto certificate = IssueClientCertificate(home.tls_directory(), LabelFor(*arn));
   if (!certificate) return Report(certificate.error());
   request.set_certificate_fingerprint(ToHex(certificate->fingerprint));
+  const auto receipt = SecretReceipt::Make();
+  if (!receipt) return Report(receipt.error());
+  request.set_recipient_public_key(receipt->public_key());
 
   Response response;
   if (const auto registered = Administer(home, request, &response); !registered) {
     RemoveFiles(*certificate);
     return Report(registered.error(), operation);
   }
+  const auto secret = receipt->Open(response.encrypted_secret_access_key());
+  if (!secret) return Report(secret.error());
   nlohmann::ordered_json answer;
   answer["Arn"] = response.principal().arn();
   answer["AccessKeyId"] = response.access_key_id();
-  answer["SecretAccessKey"] = response.secret_access_key();
+  answer["SecretAccessKey"] = ToHex(AsBytes(*secret));
   answer["CertificateFile"] = certificate->certificate_file.string();
   answer["PrivateKeyFile"] = certificate->private_key_file.string();
   Print(answer);

@@ -2,6 +2,7 @@
 // dump would hold, its logs, command line and environment.
 #include "hallmark/v1/admin.grpc.pb.h"
 #include "keystate/bytes.h"
+#include "service/cli/secret_receipt.h"
 #include "tests/daemon/calls.h"
 #include "tests/support/test_daemon.h"
 
@@ -78,16 +79,18 @@ class SecretsTest : public ::testing::Test {
     request.set_arn(arn);
     request.set_certificate_fingerprint(
         FingerprintOf(daemon_.authority().IssueClient().certificate));
+    const auto receipt = cli::SecretReceipt::Make();
+    ASSERT_TRUE(receipt.has_value());
+    request.set_recipient_public_key(receipt->public_key());
     v1::AddPrincipalResponse response;
     grpc::ClientContext context;
     ASSERT_TRUE(
         v1::AdminService::NewStub(channel)->AddPrincipal(&context, request, &response).ok());
-    const std::string secret = response.secret_access_key();
-    ASSERT_EQ(secret.size(), 64U);
-    const Bytes raw = *FromHex(secret);
-    secrets_.push_back({"a secret access key", secret});
-    secrets_.push_back({"the bytes of a secret access key",
-                        std::string(reinterpret_cast<const char*>(raw.data()), raw.size())});
+    const auto secret = receipt->Open(response.encrypted_secret_access_key());
+    ASSERT_TRUE(secret.has_value());
+    ASSERT_EQ(secret->size(), 32U);
+    secrets_.push_back({"the bytes of a secret access key", *secret});
+    secrets_.push_back({"a secret access key", ToHex(AsBytes(*secret))});
   }
 
   TestDaemon daemon_;

@@ -24,7 +24,6 @@ class AbsentHsm : public Hsm {
   Result<Bytes> GenerateRandom(std::size_t, SteadyTime) override { return Absent(); }
   std::vector<Bytes> ListKeys() const override { return {}; }
   std::size_t open_sessions() const override { return 0; }
-  std::size_t open_sessions() const override { return 0; }
 
  private:
   static Unexpected<Error> Absent() {

@@ -99,7 +99,18 @@ TEST_F(AdminOpsTest, RotationEndsTheOldCredentialsAndKeepsThePrincipal) {
   EXPECT_THAT(rotated.principal().certificate_fingerprints(), ElementsAre(Fingerprint('b')));
   EXPECT_THAT(rotated.principal().access_key_ids(), ElementsAre(rotated.access_key_id()));
   EXPECT_NE(rotated.access_key_id(), added.access_key_id());
-  EXPECT_NE(rotated.secret_access_key(), added.secret_access_key());
+}
+
+TEST_F(AdminOpsTest, AKeyThatNoSecretCanBeShownToChangesNothing) {
+  AddAlice();
+  v1::RotatePrincipalRequest request;
+  request.set_arn(kAlice);
+  request.set_certificate_fingerprint(Fingerprint('b'));
+  request.set_recipient_public_key("no key");
+  v1::RotatePrincipalResponse rotated;
+  EXPECT_THAT(RotatePrincipal(*admin_, request, &rotated), Raises(Exception::kValidationException));
+  EXPECT_TRUE(IsKnown('a'));
+  EXPECT_FALSE(IsKnown('b'));
 }
 
 TEST_F(AdminOpsTest, RotationIsDurable) {
