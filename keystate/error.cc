@@ -8,7 +8,8 @@ namespace hallmark {
 namespace {
 
 constexpr std::array kTraits = {
-#define HALLMARK_EXCEPTION(name, fault, retry) ExceptionTraits{#name, Fault::fault, Retry::retry},
+#define HALLMARK_EXCEPTION(name, fault, retry, meaning) \
+  ExceptionTraits{#name, Fault::fault, Retry::retry, meaning},
 #include "keystate/exceptions.def"
 #undef HALLMARK_EXCEPTION
 };

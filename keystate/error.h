@@ -10,7 +10,7 @@ namespace hallmark {
 
 // Every exception a caller can see; the rows are in exceptions.def.
 enum class Exception {
-#define HALLMARK_EXCEPTION(name, fault, retry) k##name,
+#define HALLMARK_EXCEPTION(name, fault, retry, meaning) k##name,
 #include "keystate/exceptions.def"
 #undef HALLMARK_EXCEPTION
 };
@@ -22,6 +22,7 @@ struct ExceptionTraits {
   std::string_view name;  // as on the wire: "DisabledException"
   Fault fault;
   Retry retry;
+  std::string_view meaning;  // what it means to the caller and what to do, for people
 };
 
 const ExceptionTraits& Describe(Exception exception);

@@ -40,6 +40,12 @@ Result<std::shared_ptr<Connection>, OpenError> Connection::Open(const TokenOptio
   HALLMARK_ASSIGN_OR_RETURN(TokenAccess access, TokenAccess::Prepare(options, random));
   std::shared_ptr<Connection> connection(
       new Connection(options, anchor, std::move(access), std::move(events)));
+  if (connection->access_.restored_files() > 0) {
+    connection->Notify(Severity::kAlarm,
+                       "token " + options.token_id +
+                           ": its file was empty, as a crash in the middle of a login leaves it, "
+                           "and was put back from the copy");
+  }
   HALLMARK_RETURN_IF_ERROR(connection->Connect(AnchorSession::kReplace));
   return connection;
 }

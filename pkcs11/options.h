@@ -19,8 +19,9 @@ struct TokenOptions {
   // Relative pin-source paths and the PIN latch are looked up here.
   std::filesystem::path config_directory;
   std::filesystem::path state_directory;
-  // The file system to sync before a new key counts as durable; empty: the token is durable by
-  // itself.
+  // Where a token that is made of files keeps them: this file system is synced before a new key
+  // counts as durable, and what SoftHSM would lose in a crash is copied (token_files.h). Empty: the
+  // token is durable by itself.
   std::filesystem::path sync_path;
   // Threads, each with a session, that compute MACs. 0: twice the number of processors, within what
   // the token allows.

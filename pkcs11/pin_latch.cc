@@ -1,17 +1,15 @@
 #include "pkcs11/pin_latch.h"
 
 #include "keystate/bytes.h"
+#include "pkcs11/durable_file.h"
 
-#include <fcntl.h>
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -55,24 +53,6 @@ std::optional<Hash> SlowHash(const SecretBytes& pin, ByteView salt) {
   return hash;
 }
 
-bool WriteAll(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
-bool SyncDirectory(const std::filesystem::path& directory) {
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const bool synced = ::fsync(fd) == 0;
-  static_cast<void>(::close(fd));
-  return synced;
-}
-
 }  // namespace
 
 PinLatch::PinLatch(const std::filesystem::path& directory, const std::string& token_id,
@@ -102,20 +82,7 @@ Result<void, std::string> PinLatch::Set(const SecretBytes& pin) const {
   const std::optional<Hash> hash = SlowHash(pin, salt_);
   const std::string text = std::string(kFormat) + " " + ToHex(salt_) + " " +
                            (hash ? ToHex(*hash) : std::string("unknown")) + "\n";
-  const std::filesystem::path draft = file_.string() + ".new";
-  const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  bool written = fd >= 0 && WriteAll(fd, text) && ::fsync(fd) == 0;
-  int reason = errno;
-  if (fd >= 0) static_cast<void>(::close(fd));
-  if (written) {
-    written = ::rename(draft.c_str(), file_.c_str()) == 0 && SyncDirectory(file_.parent_path());
-    reason = errno;
-  }
-  if (!written) {
-    return Unexpected("the file " + file_.string() + " cannot be written (" +
-                      std::strerror(reason) + ")");
-  }
-  return {};
+  return WriteDurably(file_, text);
 }
 
 bool PinLatch::Writable() const { return ::access(file_.parent_path().c_str(), W_OK | X_OK) == 0; }

@@ -21,12 +21,18 @@ Unexpected<OpenError> TokenError(const TokenUri& uri, const CkFault& fault) {
 Result<TokenAccess, OpenError> TokenAccess::Prepare(const TokenOptions& options,
                                                     RandomSource& random) {
   HALLMARK_ASSIGN_OR_RETURN(TokenUri uri, TokenUri::Parse(options.uri, options.config_directory));
+  TokenFiles files(options.sync_path, options.state_directory);
+  Result<std::size_t, std::string> restored = files.Restore();
+  if (!restored.has_value()) {
+    return Unexpected(OpenError{OpenFailure::kTokenError, std::move(restored).error()});
+  }
   HALLMARK_ASSIGN_OR_RETURN(std::shared_ptr<Module> module,
                             Module::Load(options.module, options.init_args));
   PinLatch::Salt salt;
   random.Fill(salt);
   return TokenAccess(std::move(module), std::move(uri),
-                     PinLatch(options.state_directory, options.token_id, salt));
+                     PinLatch(options.state_directory, options.token_id, salt), std::move(files),
+                     *restored);
 }
 
 Result<EnteredToken, OpenError> TokenAccess::Enter(std::optional<EnteredToken> previous) const {
@@ -99,6 +105,10 @@ Result<void, OpenError> TokenAccess::LogIn(EnteredToken& entered) const {
                                     ", so none is tried: make the directory writable"});
   }
 
+  Result<void, std::string> kept = files_.Keep();
+  if (!kept.has_value()) {
+    return Unexpected(OpenError{OpenFailure::kConfiguration, std::move(kept).error()});
+  }
   const CkStatus login = entered.session.LogIn(pin);
   if (login.has_value() || login.error().rv == CKR_USER_ALREADY_LOGGED_IN) {
     if (verdict == PinLatch::Verdict::kChangedPin) latch_.Drop();

@@ -7,8 +7,10 @@
 #include "pkcs11/options.h"
 #include "pkcs11/pin_latch.h"
 #include "pkcs11/session.h"
+#include "pkcs11/token_files.h"
 #include "pkcs11/uri.h"
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 
@@ -28,18 +30,27 @@ class TokenAccess {
 
   const std::shared_ptr<Module>& module() const { return module_; }
   const TokenUri& uri() const { return uri_; }
+  // Token files that a crash had emptied, put back by Prepare.
+  std::size_t restored_files() const { return restored_files_; }
 
   // Finds the token and logs in where nobody is. `previous` is used again if it is still good.
   Result<EnteredToken, OpenError> Enter(std::optional<EnteredToken> previous) const;
 
  private:
-  TokenAccess(std::shared_ptr<Module> module, TokenUri uri, PinLatch latch)
-      : module_(std::move(module)), uri_(std::move(uri)), latch_(std::move(latch)) {}
+  TokenAccess(std::shared_ptr<Module> module, TokenUri uri, PinLatch latch, TokenFiles files,
+              std::size_t restored_files)
+      : module_(std::move(module)),
+        uri_(std::move(uri)),
+        latch_(std::move(latch)),
+        files_(std::move(files)),
+        restored_files_(restored_files) {}
   Result<void, OpenError> LogIn(EnteredToken& entered) const;
 
   std::shared_ptr<Module> module_;
   TokenUri uri_;
   PinLatch latch_;
+  TokenFiles files_;
+  std::size_t restored_files_;
 };
 
 }  // namespace hallmark::pkcs11

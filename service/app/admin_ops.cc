@@ -53,6 +53,30 @@ Result<std::shared_ptr<const Principal>> Find(const PrincipalAdmin& admin, const
   return principal;
 }
 
+// What a caller proves itself with.
+struct Credentials {
+  CertificateRecord certificate;
+  AccessKeyRecord access_key;
+};
+
+// `fingerprint` was validated: 64 hexadecimal digits.
+Credentials NewCredentials(PrincipalAdmin& admin, const std::string& principal_id,
+                           const std::string& fingerprint) {
+  Credentials made{{.principal_id = principal_id, .added = admin.clock.Now()},
+                   {RandomId(admin.random, "HMAK"), principal_id}};
+  const std::optional<Bytes> bytes = FromHex(fingerprint);
+  std::copy(bytes->begin(), bytes->end(), made.certificate.fingerprint.begin());
+  return made;
+}
+
+template <class Response>
+void FillCredentials(const PrincipalAdmin& admin, const Principal& principal,
+                     const AccessKeyRecord& access_key, Response* response) {
+  Fill(principal, response->mutable_principal());
+  response->set_access_key_id(access_key.access_key_id);
+  response->set_secret_access_key(SecretAccessKey(admin.sealer, access_key.access_key_id));
+}
+
 Unexpected<Error> Exists(const std::string& what) {
   return Fail(Exception::kAlreadyExistsException, what + " belongs to a principal already");
 }
@@ -79,13 +103,8 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
     writes.push_back(Put(PolicyRecord{principal->record.policy_hash, request.policy()}));
   }
 
-  CertificateRecord certificate{.principal_id = principal->record.unique_id,
-                                .added = principal->record.created};
-  const std::optional<Bytes> fingerprint = FromHex(request.certificate_fingerprint());
-  std::copy(fingerprint->begin(), fingerprint->end(), certificate.fingerprint.begin());
-
-  AccessKeyRecord access_key{RandomId(admin.random, "HMAK"), principal->record.unique_id};
-
+  auto [certificate, access_key] =
+      NewCredentials(admin, principal->record.unique_id, request.certificate_fingerprint());
   if (admin.principals.FindByArn(request.arn()) != nullptr) {
     return Exists("The ARN " + request.arn());
   }
@@ -108,9 +127,7 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
   principal->access_keys.push_back(access_key);
   admin.principals.Publish(principal);
 
-  Fill(*principal, response->mutable_principal());
-  response->set_access_key_id(access_key.access_key_id);
-  response->set_secret_access_key(SecretAccessKey(admin.sealer, access_key.access_key_id));
+  FillCredentials(admin, *principal, access_key, response);
   return {};
 }
 
@@ -127,6 +144,42 @@ Status GetPrincipal(PrincipalAdmin& admin, const v1::GetPrincipalRequest& reques
   HALLMARK_RETURN_IF_ERROR(Validate(request));
   HALLMARK_ASSIGN_OR_RETURN(const auto principal, Find(admin, request.arn()));
   Fill(*principal, response->mutable_principal());
+  return {};
+}
+
+Status RotatePrincipal(PrincipalAdmin& admin, const v1::RotatePrincipalRequest& request,
+                       v1::RotatePrincipalResponse* response) {
+  HALLMARK_RETURN_IF_ERROR(Validate(request));
+  HALLMARK_ASSIGN_OR_RETURN(const auto old, Find(admin, request.arn()));
+  auto [certificate, access_key] =
+      NewCredentials(admin, old->record.unique_id, request.certificate_fingerprint());
+  if (admin.principals.FindByFingerprint(certificate.fingerprint) != nullptr) {
+    return Exists("The certificate " + request.certificate_fingerprint());
+  }
+  // The principal is written too, unchanged: of two rotations at once, and of a rotation and a
+  // removal, only one may win.
+  std::vector<StoreWrite> writes{Put(old->record), Put(certificate), Put(access_key)};
+  auto next = std::make_shared<Principal>(*old);
+  if (!request.keep_old()) {
+    for (const CertificateRecord& ended : old->certificates) writes.push_back(Remove(ended));
+    for (const AccessKeyRecord& ended : old->access_keys) writes.push_back(Remove(ended));
+    next->certificates.clear();
+    next->access_keys.clear();
+  }
+  const Result<Revision> revision = admin.store.Commit(writes);
+  if (!revision) {
+    if (revision.error().exception == Exception::kConflictException) {
+      return Fail(
+          Exception::kConflictException,
+          "Principal '" + request.arn() + "' was changed by somebody else; repeat the call");
+    }
+    return Unexpected(revision.error());
+  }
+  next->record.revision = certificate.revision = access_key.revision = *revision;
+  next->certificates.push_back(certificate);
+  next->access_keys.push_back(access_key);
+  admin.principals.Publish(next);
+  FillCredentials(admin, *next, access_key, response);
   return {};
 }
 

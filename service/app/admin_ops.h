@@ -28,13 +28,15 @@ struct PrincipalAdmin {
 // Errors: ValidationException, MalformedPolicyDocumentException for the input;
 // AlreadyExistsException
 //   when the ARN or the certificate belongs to a principal already; NotFoundException when there is
-//   none.
+//   none; ConflictException when somebody else changed the principal meanwhile.
 Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& request,
                     v1::AddPrincipalResponse* response);
 Status ListPrincipals(PrincipalAdmin& admin, const v1::ListPrincipalsRequest& request,
                       v1::ListPrincipalsResponse* response);
 Status GetPrincipal(PrincipalAdmin& admin, const v1::GetPrincipalRequest& request,
                     v1::GetPrincipalResponse* response);
+Status RotatePrincipal(PrincipalAdmin& admin, const v1::RotatePrincipalRequest& request,
+                       v1::RotatePrincipalResponse* response);
 Status RemovePrincipal(PrincipalAdmin& admin, const v1::RemovePrincipalRequest& request,
                        v1::RemovePrincipalResponse* response);
 

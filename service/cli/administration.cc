@@ -99,7 +99,8 @@ Result<void, CallFailure> OnStore(const Home& home, StoreFunction<Request, Respo
   }
   // Secret access keys are derived from the token.
   std::optional<pkcs11::OpenToken> token;
-  if (std::is_same_v<Request, v1::AddPrincipalRequest>) {
+  if (std::is_same_v<Request, v1::AddPrincipalRequest> ||
+      std::is_same_v<Request, v1::RotatePrincipalRequest>) {
     auto opened = OpenTokenOf(home, *image, random);
     if (!opened) return failed(opened.error());
     token = *std::move(opened);
@@ -138,6 +139,11 @@ Result<void, CallFailure> Administer(const Home& home, const v1::ListPrincipalsR
 Result<void, CallFailure> Administer(const Home& home, const v1::GetPrincipalRequest& request,
                                      v1::GetPrincipalResponse* response) {
   return Ask(home, "GetPrincipal", &app::GetPrincipal, request, response);
+}
+
+Result<void, CallFailure> Administer(const Home& home, const v1::RotatePrincipalRequest& request,
+                                     v1::RotatePrincipalResponse* response) {
+  return Ask(home, "RotatePrincipal", &app::RotatePrincipal, request, response);
 }
 
 Result<void, CallFailure> Administer(const Home& home, const v1::RemovePrincipalRequest& request,

@@ -15,6 +15,8 @@ Result<void, CallFailure> Administer(const Home& home, const v1::ListPrincipalsR
                                      v1::ListPrincipalsResponse* response);
 Result<void, CallFailure> Administer(const Home& home, const v1::GetPrincipalRequest& request,
                                      v1::GetPrincipalResponse* response);
+Result<void, CallFailure> Administer(const Home& home, const v1::RotatePrincipalRequest& request,
+                                     v1::RotatePrincipalResponse* response);
 Result<void, CallFailure> Administer(const Home& home, const v1::RemovePrincipalRequest& request,
                                      v1::RemovePrincipalResponse* response);
 

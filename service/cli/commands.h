@@ -4,6 +4,9 @@
 #include <CLI/CLI.hpp>
 
 #include <functional>
+#include <map>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace hallmark::cli {
@@ -21,6 +24,16 @@ struct Command {
   CLI::App* app;
   std::function<ExitCode()> run;
 };
-using Commands = std::vector<Command>;
+
+struct Commands {
+  std::vector<Command> list;
+  // The words that an option takes, where only some are right: for completion.
+  std::map<const CLI::Option*, std::vector<std::string>> choices;
+};
+
+// Type names that say what else completion may offer.
+inline constexpr const char* kFileType = "FILE";
+inline constexpr const char* kFolderType = "FOLDER";
+inline constexpr const char* kBlobType = "BLOB";  // base64, fileb://PATH or file://PATH
 
 }  // namespace hallmark::cli

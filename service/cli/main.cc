@@ -4,6 +4,8 @@
 #include "service/cli/checksums.h"
 #include "service/cli/client.h"
 #include "service/cli/commands.h"
+#include "service/cli/document_commands.h"
+#include "service/cli/help.h"
 #include "service/cli/operation_commands.h"
 #include "service/cli/principal_commands.h"
 #include "service/cli/render.h"
@@ -18,6 +20,7 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <string>
 
 namespace hallmark::cli {
@@ -31,30 +34,39 @@ struct Options {
   bool debug = false;
 };
 
-void AddGlobalOptions(CLI::App& root, Options& options) {
+void AddGlobalOptions(CLI::App& root, Options& options, Commands& commands) {
   const std::map<std::string, OutputFormat> formats{{"json", OutputFormat::kJson},
                                                     {"text", OutputFormat::kText},
                                                     {"table", OutputFormat::kTable}};
-  root.add_option("--output", options.output, "json (default), text or table")
-      ->transform(CLI::Transformer(formats))
-      ->type_name("FORMAT");
-  root.add_option("--target", options.connection.target, "host:port of the service")
-      ->envname("HALLMARK_TARGET");
-  root.add_option("--ca", options.connection.ca, "certificates that the server's must chain to")
-      ->envname("HALLMARK_CA");
-  root.add_option("--cert", options.connection.certificate, "client certificate")
-      ->envname("HALLMARK_CERT");
-  root.add_option("--key", options.connection.private_key, "its private key")
-      ->envname("HALLMARK_KEY");
+  CLI::Option* output = root.add_option("--output", options.output,
+                                        "How to print the answer: json (default), text "
+                                        "or table")
+                            ->transform(CLI::Transformer(formats))
+                            ->type_name("FORMAT");
+  commands.choices[output] = {"json", "text", "table"};
+  root.add_option("--target", options.connection.target, "Where the service is, host:port")
+      ->envname("HALLMARK_TARGET")
+      ->type_name("ADDRESS");
+  root.add_option("--ca", options.connection.ca,
+                  "PEM file with the certificates that the server's must chain to")
+      ->envname("HALLMARK_CA")
+      ->type_name(kFileType);
+  root.add_option("--cert", options.connection.certificate, "PEM file with the client certificate")
+      ->envname("HALLMARK_CERT")
+      ->type_name(kFileType);
+  root.add_option("--key", options.connection.private_key, "PEM file with its private key")
+      ->envname("HALLMARK_KEY")
+      ->type_name(kFileType);
   root.add_option("--timeout", options.timeout_seconds,
-                  "seconds to wait for the answer (default 10)")
+                  "How long to wait for the answer: 1 to 3600 seconds, default 10")
       ->check(CLI::Range(1, 3600))
       ->type_name("SECONDS");
   root.add_option("--home", options.home,
-                  "folder with hallmarkd.toml, for administration (default ~/.hallmark)")
-      ->envname("HALLMARK_HOME");
+                  "Folder with hallmarkd.toml, for administration (default ~/.hallmark)")
+      ->envname("HALLMARK_HOME")
+      ->type_name(kFolderType);
   root.add_flag("--debug", options.debug,
-                "also print the members that KMS does not have and, with a refusal, the id of the "
+                "Also print the members that KMS does not have and, with a refusal, the id of the "
                 "request");
 }
 
@@ -78,14 +90,14 @@ ExitCode RunOperation(const Options& options, const google::protobuf::MethodDesc
 }
 
 ExitCode Main(int argc, char** argv) {
-  CLI::App root("Calls Hallmark, a key service that computes MACs inside a PKCS#11 token.");
+  CLI::App root("Calls Hallmark, a key service that computes MACs inside a PKCS#11 token.",
+                "hallmark");
   root.set_version_flag("--version", "hallmark " HALLMARK_VERSION);
   root.require_subcommand(1);
-  root.footer("Verbs and flags are those of `aws kms`. `hallmark VERB --help` explains one.");
+  root.formatter(std::make_shared<HelpFormatter>());
   Options options;
-  AddGlobalOptions(root, options);
-
   Commands commands;
+  AddGlobalOptions(root, options, commands);
   const google::protobuf::ServiceDescriptor* service =
       v1::GenerateMacRequest::descriptor()->file()->FindServiceByName("KeyService");
   AddOperationCommands(
@@ -97,6 +109,11 @@ ExitCode Main(int argc, char** argv) {
   AddPrincipalCommands(root, options.home, commands);
   AddTokenCommands(root, options.home, commands);
   AddSweeperCommands(root, options.home, commands);
+  AddDocumentCommands(root, HALLMARK_VERSION, commands);
+  // Last, since a verb made later would have it too.
+  root.footer(
+      "Verbs and flags are those of `aws kms`. `hallmark VERB --help` explains one; the\noptions "
+      "above stand before or after the verb.");
 
   try {
     root.parse(argc, argv);
@@ -107,7 +124,7 @@ ExitCode Main(int argc, char** argv) {
     std::cerr << "hallmark: error: " << error.what() << "; see hallmark --help\n";
     return ExitCode::kUsage;
   }
-  for (const Command& command : commands) {
+  for (const Command& command : commands.list) {
     if (!command.app->parsed()) continue;
     const ExitCode code = command.run();
     if (!std::cout.flush()) return Report(std::string("cannot write the answer"));

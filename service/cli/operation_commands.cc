@@ -1,14 +1,18 @@
 #include "service/cli/operation_commands.h"
 
 #include "hallmark/v1/options.pb.h"
+#include "proto/comments.h"
 #include "service/app/enum_names.h"
 #include "service/cli/checksums.h"
+#include "service/cli/examples.h"
 #include "service/cli/names.h"
 #include "service/cli/request_builder.h"
 
+#include <array>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hallmark::cli {
@@ -41,7 +45,7 @@ std::string Range(const std::string& low, const std::string& high, const std::st
 }
 
 // "1 to 4096 bytes; base64, or fileb://PATH"
-std::string Help(const FieldDescriptor& field) {
+std::string Limits(const FieldDescriptor& field) {
   const v1::Constraint& limits = field.options().GetExtension(v1::constraint);
   std::vector<std::string> parts;
   if (limits.has_min_length() || limits.has_max_length()) {
@@ -63,10 +67,43 @@ std::string Help(const FieldDescriptor& field) {
   return text;
 }
 
+// What the field is for, in the words of the schema, then its limits.
+std::string Help(const FieldDescriptor& field) {
+  std::string text = proto::CommentOf(field);
+  const std::string limits = Limits(field);
+  if (!text.empty() && !limits.empty()) text += "\n";
+  return text + limits;
+}
+
+// The heading under which `hallmark --help` lists an operation.
+std::string GroupOf(std::string_view operation) {
+  struct Row {
+    std::string_view part;
+    const char* group;
+  };
+  constexpr std::array kRows{
+      Row{"Mac", "MACs"},     Row{"Alias", "Aliases"},      Row{"Tag", "Tags"},
+      Row{"Grant", "Grants"}, Row{"Polic", "Key policies"}, Row{"Import", "Import"},
+  };
+  for (const Row& row : kRows) {
+    if (operation.find(row.part) != std::string_view::npos) return row.group;
+  }
+  return "Keys";
+}
+
+std::vector<std::string> NamesOf(const google::protobuf::EnumDescriptor& type) {
+  std::vector<std::string> names;
+  for (int i = 0; i < type.value_count(); ++i) {
+    // An enum's zero means that it is not given.
+    if (type.value(i)->number() != 0) names.emplace_back(app::KmsName(*type.value(i)));
+  }
+  return names;
+}
+
 std::string TypeName(const FieldDescriptor& field) {
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_STRING:
-      return field.type() == FieldDescriptor::TYPE_BYTES ? "BLOB" : "TEXT";
+      return field.type() == FieldDescriptor::TYPE_BYTES ? kBlobType : "TEXT";
     case FieldDescriptor::CPPTYPE_ENUM:
       return "NAME";
     case FieldDescriptor::CPPTYPE_MESSAGE: {
@@ -89,7 +126,7 @@ std::string TypeName(const FieldDescriptor& field) {
   return "NUMBER";
 }
 
-Flag AddFlag(CLI::App& verb, const FieldDescriptor& field) {
+Flag AddFlag(CLI::App& verb, const FieldDescriptor& field, Commands& commands) {
   const std::string name = FlagName(field);
   const std::string help = Help(field);
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL && !field.is_repeated()) {
@@ -97,6 +134,9 @@ Flag AddFlag(CLI::App& verb, const FieldDescriptor& field) {
   }
   CLI::Option* option = verb.add_option(name, help);
   option->type_name(TypeName(field));
+  if (field.type() == FieldDescriptor::TYPE_ENUM) {
+    commands.choices[option] = NamesOf(*field.enum_type());
+  }
   if (field.is_repeated()) {
     option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
   } else {
@@ -123,23 +163,22 @@ void AddOperationCommands(CLI::App& root, const google::protobuf::ServiceDescrip
                           const RunOperation& run, Commands& commands) {
   for (int i = 0; i < service.method_count(); ++i) {
     const MethodDescriptor& method = *service.method(i);
-    CLI::App* verb =
-        root.add_subcommand(KebabCase(method.name()), "KMS operation " + method.name());
-    verb->group("Operations")->fallthrough();
+    CLI::App* verb = root.add_subcommand(KebabCase(method.name()), proto::CommentOf(method));
+    verb->group(GroupOf(method.name()))->fallthrough()->footer(ExampleOf(verb->get_name()));
     std::vector<Flag> flags;
     for (int f = 0; f < method.input_type()->field_count(); ++f) {
-      flags.push_back(AddFlag(*verb, *method.input_type()->field(f)));
+      flags.push_back(AddFlag(*verb, *method.input_type()->field(f), commands));
     }
-    commands.push_back({verb, [&method, flags, run] {
-                          const auto request = NewMessage(*method.input_type());
-                          if (auto built = BuildRequest(flags, request.get()); !built) {
-                            std::cerr << "hallmark: error: " << built.error().message << '\n';
-                            return ExitCode::kUsage;
-                          }
-                          AddChecksums(request.get());
-                          const auto answer = NewMessage(*method.output_type());
-                          return run(method, *request, answer.get());
-                        }});
+    commands.list.push_back({verb, [&method, flags, run] {
+                               const auto request = NewMessage(*method.input_type());
+                               if (auto built = BuildRequest(flags, request.get()); !built) {
+                                 std::cerr << "hallmark: error: " << built.error().message << '\n';
+                                 return ExitCode::kUsage;
+                               }
+                               AddChecksums(request.get());
+                               const auto answer = NewMessage(*method.output_type());
+                               return run(method, *request, answer.get());
+                             }});
   }
 }
 

@@ -2,8 +2,10 @@
 
 #include "keystate/bytes.h"
 #include "keystate/ids.h"
+#include "proto/comments.h"
 #include "service/cli/administration.h"
 #include "service/cli/dev_ca.h"
+#include "service/cli/examples.h"
 #include "service/cli/files.h"
 #include "service/cli/render.h"
 #include "service/cli/report.h"
@@ -14,6 +16,8 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace hallmark::cli {
 namespace {
@@ -21,6 +25,7 @@ namespace {
 struct Flags {
   std::string arn;
   std::filesystem::path policy;
+  bool keep_old = false;
 };
 
 // "111122223333-user-Admin": tells files apart at a glance; the store alone knows whose they are.
@@ -38,24 +43,21 @@ void Print(const nlohmann::ordered_json& answer) {
   std::cout << Render(answer, {}, OutputFormat::kJson);
 }
 
-ExitCode Add(const Home& home, const Flags& flags) {
+// Makes a certificate for the principal of `request` and asks for it to be registered.
+template <class Response, class Request>
+ExitCode IssueCredentials(const Home& home, const Flags& flags, Request request,
+                          std::string_view operation) {
   const auto arn = PrincipalArn::Parse(flags.arn, home.config.site);
   if (!arn) return Report("--arn: " + arn.error().message);
-  v1::AddPrincipalRequest request;
   request.set_arn(flags.arn);
-  if (!flags.policy.empty()) {
-    auto policy = ReadWholeFile(flags.policy);
-    if (!policy) return Report("--policy: " + policy.error());
-    request.set_policy(*std::move(policy));
-  }
   const auto certificate = IssueClientCertificate(home.tls_directory(), LabelFor(*arn));
   if (!certificate) return Report(certificate.error());
   request.set_certificate_fingerprint(ToHex(certificate->fingerprint));
 
-  v1::AddPrincipalResponse response;
-  if (const auto added = Administer(home, request, &response); !added) {
+  Response response;
+  if (const auto registered = Administer(home, request, &response); !registered) {
     RemoveFiles(*certificate);
-    return Report(added.error(), "AddPrincipal");
+    return Report(registered.error(), operation);
   }
   nlohmann::ordered_json answer;
   answer["Arn"] = response.principal().arn();
@@ -65,6 +67,24 @@ ExitCode Add(const Home& home, const Flags& flags) {
   answer["PrivateKeyFile"] = certificate->private_key_file.string();
   Print(answer);
   return ExitCode::kSuccess;
+}
+
+ExitCode Add(const Home& home, const Flags& flags) {
+  v1::AddPrincipalRequest request;
+  if (!flags.policy.empty()) {
+    auto policy = ReadWholeFile(flags.policy);
+    if (!policy) return Report("--policy: " + policy.error());
+    request.set_policy(*std::move(policy));
+  }
+  return IssueCredentials<v1::AddPrincipalResponse>(home, flags, std::move(request),
+                                                    "AddPrincipal");
+}
+
+ExitCode Rotate(const Home& home, const Flags& flags) {
+  v1::RotatePrincipalRequest request;
+  request.set_keep_old(flags.keep_old);
+  return IssueCredentials<v1::RotatePrincipalResponse>(home, flags, std::move(request),
+                                                       "RotatePrincipal");
 }
 
 ExitCode List(const Home& home, const Flags& /*flags*/) {
@@ -96,32 +116,47 @@ ExitCode Remove(const Home& home, const Flags& flags) {
 }  // namespace
 
 void AddPrincipalCommands(CLI::App& root, const std::filesystem::path& home, Commands& commands) {
-  CLI::App* principal = root.add_subcommand("principal", "Who may call: add, list, show, remove");
+  CLI::App* principal =
+      root.add_subcommand("principal", "Who may call, and by which certificates and access keys");
   principal->group("Administration")->require_subcommand(1)->fallthrough();
   const auto flags = std::make_shared<Flags>();
-  const auto add_command = [&](const char* name, const char* description,
+  // Described by the schema, and by what this program does on top.
+  const auto add_command = [&](const char* name, const char* method, const std::string& here,
                                ExitCode (*run)(const Home&, const Flags&)) {
-    CLI::App* command = principal->add_subcommand(name, description);
-    command->fallthrough();
-    commands.push_back({command, [run, flags, &home] {
-                          const auto opened = OpenHome(home);
-                          return opened ? run(*opened, *flags) : Report(opened.error());
-                        }});
+    const auto* service = v1::Principal::descriptor()->file()->FindServiceByName("AdminService");
+    CLI::App* command = principal->add_subcommand(
+        name, proto::CommentOf(*service->FindMethodByName(method)) + here);
+    command->group("Verbs")->fallthrough()->footer(ExampleOf(std::string("principal ") + name));
+    commands.list.push_back({command, [run, flags, &home] {
+                               const auto opened = OpenHome(home);
+                               return opened ? run(*opened, *flags) : Report(opened.error());
+                             }});
     return command;
   };
+  const auto comment_of = [](const google::protobuf::Descriptor* request, const char* field) {
+    return proto::CommentOf(*request->FindFieldByName(field));
+  };
+  const std::string issued =
+      " The certificate is made here, with tls/ca.pem and tls/ca.key of the home folder.";
 
-  CLI::App* add = add_command(
-      "add", "Register a principal, with a client certificate and an access key made for it", &Add);
-  add->add_option("--policy", flags->policy,
-                  "file with its IAM identity policy; without one it may do nothing");
-  CLI::App* show = add_command("show", "Print one principal", &Show);
-  CLI::App* remove = add_command(
-      "remove", "End a principal with its certificates and access keys; files stay", &Remove);
-  for (CLI::App* command : {add, show, remove}) {
-    command->add_option("--arn", flags->arn, "for example arn:aws:iam::111122223333:user/Alice")
-        ->required();
+  CLI::App* add = add_command("add", "AddPrincipal", issued, &Add);
+  add->add_option(
+         "--policy", flags->policy,
+         comment_of(v1::AddPrincipalRequest::descriptor(), "policy") + "\nThe file that holds it.")
+      ->type_name(kFileType);
+  CLI::App* show = add_command("show", "GetPrincipal", "", &Show);
+  CLI::App* rotate = add_command("rotate", "RotatePrincipal", issued, &Rotate);
+  rotate->add_flag("--keep-old", flags->keep_old,
+                   comment_of(v1::RotatePrincipalRequest::descriptor(), "keep_old"));
+  CLI::App* remove = add_command("remove", "RemovePrincipal", " Files stay.", &Remove);
+  for (CLI::App* command : {add, show, rotate, remove}) {
+    command
+        ->add_option("--arn", flags->arn,
+                     "Its ARN, for example arn:aws:iam::111122223333:user/Alice")
+        ->required()
+        ->type_name("ARN");
   }
-  add_command("list", "Print every principal", &List);
+  add_command("list", "ListPrincipals", "", &List);
 }
 
 }  // namespace hallmark::cli

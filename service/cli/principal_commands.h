@@ -1,4 +1,4 @@
-// `hallmark principal add|list|show|remove`.
+// `hallmark principal add|list|show|rotate|remove`.
 #pragma once
 
 #include "service/cli/commands.h"

@@ -3,6 +3,7 @@
 #include "pkcs11/token_hsm.h"
 #include "pkcs11/token_setup.h"
 #include "service/cli/administration.h"
+#include "service/cli/examples.h"
 #include "service/cli/home.h"
 #include "service/cli/render.h"
 #include "service/cli/report.h"
@@ -60,27 +61,33 @@ ExitCode Orphans(const Home& home) {
 }  // namespace
 
 void AddTokenCommands(CLI::App& root, const std::filesystem::path& home, Commands& commands) {
-  CLI::App* token = root.add_subcommand("token", "PKCS#11 tokens: init, orphans");
+  CLI::App* token =
+      root.add_subcommand("token", "PKCS#11 tokens: their first set-up, and what is on them");
   token->group("Administration")->require_subcommand(1)->fallthrough();
   const auto flags = std::make_shared<Flags>();
   CLI::App* init = token->add_subcommand(
-      "init", "Make the anchor key by which the daemon knows its token; needs the daemon stopped");
-  init->fallthrough();
+      "init",
+      "Makes the anchor key by which the daemon knows its token. Needs the daemon stopped; run "
+      "again, it changes nothing.");
+  init->group("Verbs")->fallthrough()->footer(ExampleOf("token init"));
   init->add_option("--format-with-so-pin", flags->so_pin_file,
-                   "file with the security officer's PIN: if the module has no token of that name "
-                   "yet, initialise an empty one first");
-  commands.push_back({init, [flags, &home] {
-                        const auto opened = OpenHome(home);
-                        if (!opened) return Report(opened.error());
-                        return Init(*opened, opened->config.tokens.front(), *flags);
-                      }});
+                   "File with the security officer's PIN: if the module has no token of that name "
+                   "yet, initialise an empty one first")
+      ->type_name(kFileType);
+  commands.list.push_back({init, [flags, &home] {
+                             const auto opened = OpenHome(home);
+                             if (!opened) return Report(opened.error());
+                             return Init(*opened, opened->config.tokens.front(), *flags);
+                           }});
   CLI::App* orphans = token->add_subcommand(
-      "orphans", "Keys on the token that no record names: left alone, never used or destroyed");
-  orphans->fallthrough();
-  commands.push_back({orphans, [&home] {
-                        const auto opened = OpenHome(home);
-                        return opened ? Orphans(*opened) : Report(opened.error());
-                      }});
+      "orphans",
+      "Lists the keys on the token that no record names: left alone, never used, never destroyed. "
+      "Needs the daemon.");
+  orphans->group("Verbs")->fallthrough();
+  commands.list.push_back({orphans, [&home] {
+                             const auto opened = OpenHome(home);
+                             return opened ? Orphans(*opened) : Report(opened.error());
+                           }});
 }
 
 }  // namespace hallmark::cli

@@ -1,6 +1,7 @@
 #include "service/config/config.h"
 
 #include "service/config/config_field.h"
+#include "service/config/config_files.h"
 
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -250,7 +251,10 @@ void CheckWhole(const toml::table& file, const Config& config, Mistakes& mistake
                      " bytes that a Unix socket allows; choose a shorter one");
   }
   if (config.grpc.max_connections_per_address > config.grpc.max_connections) {
-    mistakes.Add(line_of("grpc", "max_connections_per_address"), "grpc.max_connections_per_address",
+    // Either of them may be a default.
+    mistakes.Add(std::max(line_of("grpc", "max_connections_per_address"),
+                          line_of("grpc", "max_connections")),
+                 "grpc.max_connections_per_address",
                  "must not exceed grpc.max_connections (" +
                      std::to_string(config.grpc.max_connections) + ")");
   }
@@ -323,20 +327,19 @@ void CheckOwner(const std::filesystem::path& file, Mistakes& mistakes) {
   }
 }
 
-}  // namespace
+enum class Named { kIgnored, kChecked };
 
-Result<Config, std::vector<ConfigError>> LoadConfig(const std::filesystem::path& file) {
-  Mistakes mistakes(file.string());
+Config Read(const std::filesystem::path& file, Named files, Mistakes& mistakes) {
+  Config config;
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::absolute(file, error).parent_path();
   std::ifstream stream(file, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
   if (error || !stream) {
     mistakes.Add(0, "", "cannot be read; name an existing file that this user may read");
-    return Unexpected(mistakes.Take());
+    return config;
   }
   CheckOwner(file, mistakes);
-  Config config;
   try {
     const toml::table table = toml::parse(text, file.string());
     const std::vector<std::string_view> sections = SectionNames();
@@ -354,12 +357,27 @@ Result<Config, std::vector<ConfigError>> LoadConfig(const std::filesystem::path&
     ReadTokens(table, config, mistakes);
     ResolvePaths(folder, config);
     CheckWhole(table, config, mistakes);
+    if (files == Named::kChecked) CheckFiles(table, config, mistakes);
   } catch (const toml::parse_error& failure) {
     mistakes.Add(failure.source().begin.line, "",
                  "not valid TOML: " + std::string(failure.description()));
   }
+  return config;
+}
+
+}  // namespace
+
+Result<Config, std::vector<ConfigError>> LoadConfig(const std::filesystem::path& file) {
+  Mistakes mistakes(file.string());
+  Config config = Read(file, Named::kIgnored, mistakes);
   if (!mistakes.empty()) return Unexpected(mistakes.Take());
   return config;
+}
+
+std::vector<ConfigError> CheckConfig(const std::filesystem::path& file) {
+  Mistakes mistakes(file.string());
+  static_cast<void>(Read(file, Named::kChecked, mistakes));
+  return mistakes.Take();
 }
 
 }  // namespace hallmark::service

@@ -87,4 +87,8 @@ bool IsLive(std::string_view key);
 // typo is not a silent default.
 Result<Config, std::vector<ConfigError>> LoadConfig(const std::filesystem::path& file);
 
+// The mistakes that LoadConfig would report, and those in what the file names: files that are
+// missing or that this user may not read, folders that do not exist, a URI that names no token.
+std::vector<ConfigError> CheckConfig(const std::filesystem::path& file);
+
 }  // namespace hallmark::service

@@ -58,6 +58,7 @@ class AdminFront final : public v1::AdminService::CallbackService {
   HALLMARK_SERVE(GetPrincipal, principals_)
   HALLMARK_SERVE(ListPrincipals, principals_)
   HALLMARK_SERVE(RemovePrincipal, principals_)
+  HALLMARK_SERVE(RotatePrincipal, principals_)
   HALLMARK_SERVE(GetSweeper, maintenance_)
   HALLMARK_SERVE(ResumeSweeper, maintenance_)
   HALLMARK_SERVE(ListOrphans, maintenance_)

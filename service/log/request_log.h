@@ -14,7 +14,7 @@
 namespace hallmark::service {
 
 inline constexpr std::size_t kExceptionCount = 0
-#define HALLMARK_EXCEPTION(name, fault, retry) +1
+#define HALLMARK_EXCEPTION(name, fault, retry, meaning) +1
 #include "keystate/exceptions.def"
 #undef HALLMARK_EXCEPTION
     ;

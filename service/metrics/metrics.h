@@ -64,7 +64,7 @@ class Metrics {
       ;
   // Every exception, and success at index 0.
   static constexpr std::size_t kOutcomes = 1
-#define HALLMARK_EXCEPTION(name, fault, retry) +1
+#define HALLMARK_EXCEPTION(name, fault, retry, meaning) +1
 #include "keystate/exceptions.def"
 #undef HALLMARK_EXCEPTION
       ;

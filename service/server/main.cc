@@ -35,12 +35,12 @@ void ForbidCoreDumps() {
 }
 
 int CheckConfig(const std::string& file) {
-  const auto config = LoadConfig(file);
-  if (config.has_value()) {
+  const auto mistakes = hallmark::service::CheckConfig(file);
+  if (mistakes.empty()) {
     std::printf("%s: no mistakes\n", file.c_str());
     return EX_OK;
   }
-  for (const auto& mistake : config.error()) Complain(mistake.message);
+  for (const auto& mistake : mistakes) Complain(mistake.message);
   return EX_CONFIG;
 }
 

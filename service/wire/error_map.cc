@@ -52,6 +52,8 @@ std::string SerializeDetails(const Error& error, grpc::StatusCode code, const st
   info.set_reason(std::string(Describe(error.exception).name));
   info.set_domain("hallmark");
   (*info.mutable_metadata())["request_id"] = std::string(request_id);
+  const bool retryable = Describe(error.exception).retry == Retry::kBackoff;
+  (*info.mutable_metadata())["retryable"] = retryable ? "true" : "false";
   status.add_details()->PackFrom(info);
 
   if (error.retry_after.has_value()) {
@@ -113,6 +115,11 @@ grpc::StatusCode ToGrpc(Exception exception) {
       return grpc::StatusCode::INTERNAL;
   }
   std::abort();
+}
+
+int ToHttp(Exception exception) {
+  if (exception == Exception::kDependencyTimeoutException) return 503;
+  return Describe(exception).fault == Fault::kCaller ? 400 : 500;
 }
 
 GrpcStatus MakeGrpcStatus(const Error& error, std::string_view request_id) {

@@ -11,13 +11,15 @@
 namespace hallmark::wire {
 
 grpc::StatusCode ToGrpc(Exception exception);
+// 400 for a mistake of the caller, 503 when the service may be able to later, else 500.
+int ToHttp(Exception exception);
 
 // The parts of a grpc::Status, without the library that defines it.
 struct GrpcStatus {
   grpc::StatusCode code;
   std::string message;
-  // A serialized google.rpc.Status: ErrorInfo with the exception's name and the request id, and
-  // RetryInfo where the error says when to come back.
+  // A serialized google.rpc.Status: ErrorInfo with the exception's name, the request id and
+  // whether repeating the request can help; and RetryInfo where the error says when to come back.
   std::string details;
 };
 

@@ -4,9 +4,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <sys/stat.h>
 
+#include <filesystem>
+#include <iterator>
 #include <string>
+#include <vector>
 
 namespace hallmark::testing {
 namespace {
@@ -19,6 +23,7 @@ class IdentityTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     daemon_ = new TestDaemon;
+    WriteFile(daemon_->home() / "tls/ca.key", daemon_->authority().private_key());
     daemon_->Start();
     key_ = new std::string(CreateKey(daemon_->admin()));
   }
@@ -34,6 +39,25 @@ class IdentityTest : public ::testing::Test {
         daemon_->TryAddPrincipal(kUser, TestDaemon::kAllowAll, credentials.certificate);
     EXPECT_TRUE(added.ok()) << added;
     return daemon_->Connect(credentials);
+  }
+  // `hallmark principal VERB --arn kUser`, with what it issues signed by the daemon's client CA.
+  static Finished Principal(const std::string& verb, const std::vector<std::string>& flags = {}) {
+    std::vector<std::string> line{HALLMARK_BINARY_DIR "/hallmark", "principal", verb, "--home",
+                                  daemon_->home().string(),        "--arn",     kUser};
+    line.insert(line.end(), flags.begin(), flags.end());
+    return hallmark::testing::Run(line, daemon_->environment());
+  }
+  // Of what `principal add` and `principal rotate` print.
+  static Client ConnectWith(const std::string& printed) {
+    const auto json = nlohmann::json::parse(printed);
+    return daemon_->Connect({ReadFile(json.at("CertificateFile").get<std::string>()),
+                             ReadFile(json.at("PrivateKeyFile").get<std::string>())});
+  }
+  static std::string AddByCommand() {
+    WriteFile(daemon_->home() / "policy.json", TestDaemon::kAllowAll);
+    const Finished added = Principal("add", {"--policy", daemon_->home() / "policy.json"});
+    EXPECT_EQ(added.exit_code, 0) << added.errors;
+    return added.output;
   }
   static Outcome Try(const Client& client) { return GenerateMac(client, *key_, "m").outcome; }
   static void ExpectUnrecognized(const Outcome& outcome) {
@@ -122,6 +146,47 @@ TEST_F(IdentityTest, APrincipalAddedAgainIsKnownByItsNewCertificateOnly) {
   ExpectUnrecognized(Try(before));
   const Outcome outcome = Try(after);
   EXPECT_TRUE(outcome.ok()) << outcome;
+}
+
+TEST_F(IdentityTest, ARotatedCertificateIsRefusedOnItsOpenConnectionAndTheNewOneServes) {
+  const Client before = ConnectWith(AddByCommand());
+  ASSERT_TRUE(Try(before).ok());
+  const Finished rotated = Principal("rotate");
+  ASSERT_EQ(rotated.exit_code, 0) << rotated.errors;
+  ExpectUnrecognized(Try(before));
+  const Outcome after = Try(ConnectWith(rotated.output));
+  EXPECT_TRUE(after.ok()) << after;
+}
+
+TEST_F(IdentityTest, ACertificateThatRotationKeepsServesBesideTheNewOne) {
+  const Client before = ConnectWith(AddByCommand());
+  const Finished rotated = Principal("rotate", {"--keep-old"});
+  ASSERT_EQ(rotated.exit_code, 0) << rotated.errors;
+  EXPECT_TRUE(Try(before).ok());
+  EXPECT_TRUE(Try(ConnectWith(rotated.output)).ok());
+}
+
+TEST_F(IdentityTest, RotationWorksOnTheStoreWhileNoDaemonRuns) {
+  const std::string added = AddByCommand();
+  ASSERT_EQ(daemon_->Stop(), 0);
+  const Finished rotated = Principal("rotate");
+  daemon_->Start();
+  ASSERT_EQ(rotated.exit_code, 0) << rotated.errors;
+  ExpectUnrecognized(Try(ConnectWith(added)));
+  const Outcome after = Try(ConnectWith(rotated.output));
+  EXPECT_TRUE(after.ok()) << after;
+}
+
+TEST_F(IdentityTest, RotationOfNobodyLeavesNoFilesBehind) {
+  const auto files = [] {
+    const std::filesystem::directory_iterator tls(daemon_->home() / "tls");
+    return std::distance(begin(tls), end(tls));
+  };
+  const auto before = files();
+  const Finished rotated = Principal("rotate");
+  EXPECT_EQ(rotated.exit_code, 254);
+  EXPECT_THAT(rotated.errors, HasSubstr("(NotFoundException) when calling the RotatePrincipal"));
+  EXPECT_EQ(files(), before);
 }
 
 TEST_F(IdentityTest, TheAdminSocketIsForTheDaemonsUserAlone) {

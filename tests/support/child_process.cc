@@ -105,16 +105,4 @@ void WriteFile(const std::filesystem::path& file, const std::string& text) {
   std::filesystem::rename(next, file);
 }
 
-TemporaryDirectory::TemporaryDirectory() {
-  // Short, because the path of a Unix socket inside it is limited to 107 bytes.
-  std::string pattern = std::filesystem::temp_directory_path() / "hallmark-XXXXXX";
-  if (::mkdtemp(pattern.data()) == nullptr) Abort("cannot make " + pattern);
-  path_ = pattern;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 }  // namespace hallmark::testing

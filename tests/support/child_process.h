@@ -1,6 +1,8 @@
 // Real child processes.
 #pragma once
 
+#include "tests/support/temporary_directory.h"
+
 #include <sys/types.h>
 
 #include <chrono>
@@ -47,19 +49,5 @@ Finished Run(const std::vector<std::string>& arguments,
 std::string ReadFile(const std::filesystem::path& file);
 // Replaces the file atomically.
 void WriteFile(const std::filesystem::path& file, const std::string& text);
-
-// A new directory under the system's temporary one; removed on destruction.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace hallmark::testing

@@ -1,11 +1,8 @@
 #include "tests/support/fault_control.h"
 
-#include <sys/stat.h>
-
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -59,22 +56,11 @@ bool ParseWord(std::string_view word, Fault* fault) {
 
 }  // namespace
 
-FaultControl::FaultControl()
-    : path_([] {
-        const char* path = std::getenv("HALLMARK_FAULT_CONTROL");
-        return std::string(path == nullptr ? "" : path);
-      }()) {}
-
 std::optional<std::vector<Fault>> FaultControl::ReadIfChanged() {
-  if (!watching()) return std::nullopt;
-  MutexLock lock(mu_);
-  Version now;
-  struct stat status {};
-  if (::stat(path_.c_str(), &status) == 0) now = {status.st_ino, status.st_size, status.st_mtim};
-  if (now == seen_) return std::nullopt;
-  seen_ = now;
+  const std::optional<std::string> text = file_.ReadIfChanged();
+  if (!text) return std::nullopt;
   std::vector<Fault> faults;
-  std::ifstream in(path_);
+  std::istringstream in(*text);
   for (std::string line; std::getline(in, line);) {
     std::istringstream words(line);
     Fault fault;

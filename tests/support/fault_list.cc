@@ -2,6 +2,7 @@
 
 #include "keystate/mutex.h"
 #include "tests/support/fault_control.h"
+#include "tests/support/kill_switch.h"
 
 #include <dlfcn.h>
 
@@ -195,6 +196,20 @@ CK_RV Real(Function, const Fault&, Call call, Args... args) {
   return call(args...);
 }
 
+// Tells the kill switch, where one is preloaded, what the token is asked.
+class TokenCall {
+ public:
+  explicit TokenCall(Function function) {
+    if (&HallmarkTokenCallBegins == nullptr) return;
+    HallmarkTokenCallBegins(kNames[static_cast<std::size_t>(function)].data());
+  }
+  ~TokenCall() {
+    if (&HallmarkTokenCallEnded != nullptr) HallmarkTokenCallEnded();
+  }
+  TokenCall(const TokenCall&) = delete;
+  TokenCall& operator=(const TokenCall&) = delete;
+};
+
 // The replacement of one function of the list.
 template <auto member, Function function>
 struct Replacement;
@@ -203,6 +218,7 @@ struct Replacement<member, function> {
   static CK_RV Call(Args... args) {
     Faults& faults = Faults::Get();
     const auto real = faults.real->*member;
+    const TokenCall token_call(function);
     const std::optional<Strike> strike = faults.Next(function);
     if (!strike) return real(args...);
     if (!strike->fault.after) {

@@ -83,6 +83,8 @@ TestAuthority::TestAuthority(const std::string& name) : key_(EVP_EC_gen("P-256")
   certificate_pem_ = ToPem(certificate_.get());
 }
 
+std::string TestAuthority::private_key() const { return ToPem(key_.get()); }
+
 PemPair TestAuthority::Issue(const CertificateOptions& options) const {
   const std::unique_ptr<EVP_PKEY, Delete> key(EVP_EC_gen("P-256"));
   Check(key != nullptr, "EVP_EC_gen");

@@ -33,6 +33,7 @@ class TestAuthority {
   explicit TestAuthority(const std::string& name = "Hallmark test CA");
 
   const std::string& certificate() const { return certificate_pem_; }
+  std::string private_key() const;
   PemPair Issue(const CertificateOptions& options) const;
 
   // For "localhost" and the loopback addresses.

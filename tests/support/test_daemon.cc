@@ -28,6 +28,8 @@ constexpr std::chrono::milliseconds kPollInterval{5};
   std::abort();
 }
 
+}  // namespace
+
 std::string FingerprintOf(const std::string& pem) {
   const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
       BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
@@ -42,8 +44,6 @@ std::string FingerprintOf(const std::string& pem) {
   }
   return ToHex(digest);
 }
-
-}  // namespace
 
 Outcome OutcomeOf(const grpc::Status& status) {
   Outcome outcome{status.error_code(), "", status.error_message(), std::nullopt};
@@ -112,6 +112,19 @@ std::vector<std::string> TestDaemon::environment() const {
           "HALLMARK_FAULT_CONTROL=" + (home() / "faults").string()};
 }
 
+std::vector<std::string> TestDaemon::DaemonEnvironment() const {
+  std::vector<std::string> settings = environment();
+  if (!options_.kill_switch) return settings;
+  settings.push_back("HALLMARK_KILL_CONTROL=" + kill_control().string());
+  settings.emplace_back("LD_PRELOAD=" HALLMARK_BINARY_DIR "/hallmark-kill.so");
+  // Its runtime wants to come first and refuses to run otherwise. It need not: the kill switch is
+  // not instrumented, and passes every call on.
+  const char* asan = std::getenv("ASAN_OPTIONS");
+  settings.push_back("ASAN_OPTIONS=verify_asan_link_order=0:" +
+                     std::string(asan == nullptr ? "" : asan));
+  return settings;
+}
+
 std::vector<std::string> TestDaemon::CommandLine() const {
   std::vector<std::string> line = options_.wrapper;
   line.insert(line.end(), {HALLMARK_BINARY_DIR "/hallmarkd", "--config", config_file().string()});
@@ -119,22 +132,32 @@ std::vector<std::string> TestDaemon::CommandLine() const {
 }
 
 void TestDaemon::Start() {
+  if (TryStart()) Abort("hallmarkd did not start: " + ReadFile(home() / "stderr") + Log());
+}
+
+std::optional<int> TestDaemon::TryStart() {
   const auto endpoints = home() / "endpoints.json";
   std::filesystem::remove(endpoints);
-  process_ = std::make_unique<ChildProcess>(CommandLine(), environment(), home() / "stdout",
+  process_ = std::make_unique<ChildProcess>(CommandLine(), DaemonEnvironment(), home() / "stdout",
                                             home() / "stderr");
   const auto deadline = std::chrono::steady_clock::now() + kStartTime;
   while (!std::filesystem::exists(endpoints)) {
-    if (process_->WaitFor(kPollInterval) || std::chrono::steady_clock::now() > deadline) {
-      Abort("hallmarkd did not start: " + ReadFile(home() / "stderr") + Log());
-    }
+    if (const std::optional<int> code = process_->WaitFor(kPollInterval)) return code;
+    if (std::chrono::steady_clock::now() > deadline) Abort("hallmarkd did not serve: " + Log());
   }
   target_ = nlohmann::json::parse(ReadFile(endpoints)).at("grpc").get<std::string>();
   // A new port, perhaps: connect anew when asked.
   admin_.reset();
+  return std::nullopt;
 }
 
-Finished TestDaemon::RunToEnd() { return Run(CommandLine(), environment()); }
+Finished TestDaemon::RunToEnd() { return Run(CommandLine(), DaemonEnvironment()); }
+
+std::optional<int> TestDaemon::WaitForEnd(std::chrono::milliseconds at_most) {
+  const std::optional<int> code = process_->WaitFor(at_most);
+  if (code) process_.reset();
+  return code;
+}
 
 int TestDaemon::Stop() {
   process_->Signal(SIGTERM);

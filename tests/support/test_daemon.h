@@ -32,6 +32,9 @@ Outcome OutcomeOf(const grpc::Status& status);
 // For failed expectations: "PERMISSION_DENIED AccessDeniedException: …".
 std::ostream& operator<<(std::ostream& out, const Outcome& outcome);
 
+// SHA-256 of a certificate, as principals are registered with.
+std::string FingerprintOf(const std::string& pem);
+
 // A channel of one principal.
 struct Client {
   PemPair credentials;
@@ -57,6 +60,8 @@ class TestDaemon {
     std::string token_settings{};  // lines of [token.main]
     // Prepended to the daemon's command line: {"/usr/bin/prlimit", "--nofile=64"}.
     std::vector<std::string> wrapper{};
+    // Preloads the kill switch (kill_switch.h); its control file is kill_control().
+    bool kill_switch = false;
   };
 
   static constexpr const char* kAccount = "111122223333";
@@ -70,6 +75,10 @@ class TestDaemon {
 
   // Starts it and waits until it serves; aborts the test binary if it does not.
   void Start();
+  // Starts it and waits until it serves; its exit code if it ends before.
+  std::optional<int> TryStart();
+  // Its exit code, or 128 + signal, once it has ended by itself; nothing if it still runs then.
+  std::optional<int> WaitForEnd(std::chrono::milliseconds at_most);
   // Starts it and waits until it ends.
   Finished RunToEnd();
   // SIGTERM; its exit code.
@@ -98,6 +107,7 @@ class TestDaemon {
 
   const std::filesystem::path& home() const { return home_.path(); }
   std::filesystem::path config_file() const { return home() / "hallmarkd.toml"; }
+  std::filesystem::path kill_control() const { return home() / "kill"; }
   const std::string& target() const { return target_; }
   const TestAuthority& authority() const { return authority_; }
   std::string Log() const { return ReadFile(home() / "log"); }
@@ -106,6 +116,7 @@ class TestDaemon {
  private:
   void WriteConfiguration(const Options& options) const;
   std::vector<std::string> CommandLine() const;
+  std::vector<std::string> DaemonEnvironment() const;
 
   TemporaryDirectory home_;
   TestAuthority authority_;

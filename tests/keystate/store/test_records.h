@@ -4,17 +4,18 @@
 #include "keystate/key_store.h"
 #include "keystate/random.h"
 #include "keystate/records.h"
+#include "tests/support/temporary_directory.h"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace hallmark::store {
+
+using hallmark::testing::TemporaryDirectory;
 
 inline const Site kTestSite{"aws", "us-west-2"};
 
@@ -27,24 +28,6 @@ class CountingRandom : public RandomSource {
 
  private:
   std::uint8_t next_ = 0;
-};
-
-// Gone with everything in it at the end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "hallmark-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) std::abort();
-    path_ = pattern;
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
 };
 
 template <std::size_t N>

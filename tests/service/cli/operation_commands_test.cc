@@ -12,6 +12,7 @@
 namespace hallmark::cli {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // The command line of `hallmark`, with a service that remembers what it was asked.
@@ -36,7 +37,7 @@ class OperationCommandsTest : public ::testing::Test {
   // Throws what CLI11 throws.
   ExitCode Run(const std::string& words) {
     root_.parse(words);
-    const auto chosen = std::find_if(commands_.begin(), commands_.end(),
+    const auto chosen = std::find_if(commands_.list.begin(), commands_.list.end(),
                                      [](const Command& c) { return c.app->parsed(); });
     return chosen->run();
   }
@@ -48,7 +49,7 @@ class OperationCommandsTest : public ::testing::Test {
 };
 
 TEST_F(OperationCommandsTest, EveryOperationHasAVerb) {
-  EXPECT_EQ(commands_.size(), static_cast<std::size_t>(Service()->method_count()));
+  EXPECT_EQ(commands_.list.size(), static_cast<std::size_t>(Service()->method_count()));
   EXPECT_NE(root_.get_subcommand("describe-key"), nullptr);
 }
 
@@ -102,6 +103,24 @@ TEST_F(OperationCommandsTest, HelpTellsTheLimits) {
   EXPECT_THAT(help, HasSubstr("1 to 4096 bytes; base64, or fileb://PATH"));
   EXPECT_THAT(help, HasSubstr("[HMAC_SHA_224, HMAC_SHA_256, HMAC_SHA_384, HMAC_SHA_512]"));
   EXPECT_THAT(help, HasSubstr("REQUIRED"));
+}
+
+TEST_F(OperationCommandsTest, EveryVerbAndFlagIsDescribedByTheSchema) {
+  for (const Command& command : commands_.list) {
+    EXPECT_NE(command.app->get_description(), "") << command.app->get_name();
+    for (const CLI::Option* option : command.app->get_options()) {
+      EXPECT_NE(option->get_description(), "") << option->get_name();
+    }
+  }
+  const std::string help = root_.get_subcommand("verify-mac")->help();
+  EXPECT_THAT(help, HasSubstr("The MAC to check"));
+}
+
+TEST_F(OperationCommandsTest, TheNamesThatAnEnumTakesAreKnownToCompletion) {
+  const CLI::Option* algorithm =
+      root_.get_subcommand("generate-mac")->get_option("--mac-algorithm");
+  EXPECT_THAT(commands_.choices.at(algorithm),
+              ElementsAre("HMAC_SHA_224", "HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512"));
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "service/config/config.h"
 
+#include "service/config/config_reference.h"
+#include "tests/support/golden.h"
+
 #include <gmock/gmock.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -171,7 +174,12 @@ INSTANTIATE_TEST_SUITE_P(
         {"ZeroConnections", "[grpc]\nmax_connections = 0",
          "2: grpc.max_connections: must be from 1 to 100000, is 0"},
         {"MorePerAddressThanInTotal", "[grpc]\nmax_connections = 5",
-         " grpc.max_connections_per_address: must not exceed grpc.max_connections (5)"},
+         "2: grpc.max_connections_per_address: must not exceed grpc.max_connections (5)"},
+        {"KeyTwice", "[grpc]\nmax_connections = 5\nmax_connections = 6", "3: not valid TOML: "},
+        {"SectionTwice", "[grpc]\n[log]\n[grpc]", "3: not valid TOML: "},
+        {"SectionInSection", "[grpc.listen]", "1: grpc.listen: must be a string in quotes, is "},
+        {"FractionForInteger", "[grpc]\nmax_call_ms = 1.5",
+         "2: grpc.max_call_ms: must be an integer without quotes, is a number with a fraction"},
         {"HandshakeTooShort", "[grpc]\nhandshake_timeout_ms = 99",
          "2: grpc.handshake_timeout_ms: must be from 100 to 60000, is 99"},
         {"CallTooLong", "[grpc]\nmax_call_ms = 600001",
@@ -270,6 +278,24 @@ std::string Example() {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+TEST_F(ConfigTest, ExampleIsMadeFromTheReference) {
+  hallmark::testing::ExpectGolden(HALLMARK_EXAMPLE_CONFIG, ExampleConfig());
+}
+
+TEST_F(ConfigTest, EveryKeyHasItsHelp) {
+  std::vector<std::string> described;
+  for (const SectionHelp& section : ConfigReference()) {
+    const std::string prefix = section.name.empty()           ? ""
+                               : section.name == "token.main" ? "token.<id>."
+                                                              : std::string(section.name) + ".";
+    for (const KeyHelp& key : section.keys) {
+      described.push_back(prefix + std::string(key.name));
+      EXPECT_FALSE(key.help.empty()) << described.back();
+    }
+  }
+  EXPECT_THAT(described, ::testing::UnorderedElementsAreArray(ConfigKeys()));
+}
+
 TEST_F(ConfigTest, ExampleParses) {
   const auto config = Load(Example());
   EXPECT_TRUE(config.has_value()) << config.error().front().message;
@@ -320,22 +346,6 @@ TEST_F(ConfigTest, ExampleHasEveryKeyUnderItsSectionAndItsDefaultsAreTheDefaults
   EXPECT_EQ(config->tokens[0].sessions, defaults->tokens[0].sessions);
   EXPECT_EQ(config->tokens[0].max_queued, defaults->tokens[0].max_queued);
   EXPECT_EQ(config->tokens[0].key_copies, defaults->tokens[0].key_copies);
-}
-
-TEST_F(ConfigTest, ExampleNamesTheLiveKeysAndNoOther) {
-  // The words of the comment's last lines: "#   grpc.max_connections …".
-  std::vector<std::string> named;
-  std::istringstream lines(Example());
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.starts_with("#   ")) continue;
-    std::istringstream words(line.substr(1));
-    for (std::string word; words >> word;) named.push_back(word);
-  }
-  std::vector<std::string> live;
-  for (const std::string& key : ConfigKeys()) {
-    if (IsLive(key)) live.push_back(key);
-  }
-  EXPECT_THAT(named, ::testing::UnorderedElementsAreArray(live));
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ namespace {
 using hallmark::testing::Eventually;
 using hallmark::testing::PrintingObserver;
 using hallmark::testing::TemporaryDirectory;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -83,7 +84,7 @@ class AdminFrontTest : public ::testing::Test {
   };
 
   AdminFrontTest() {
-    const std::string socket = directory_.path() + "/admin.sock";
+    const std::string socket = (directory_.path() / "admin.sock").string();
     server_ = Must(GrpcServer::Start(
         Must(Listener::OpenUnix(socket)), grpc::InsecureServerCredentials(), front_,
         {.limits = {10, 10}, .handshake_timeout = 5s, .max_request_bytes = 1024 * 1024},
@@ -146,7 +147,7 @@ class AdminFrontTest : public ::testing::Test {
   FixedSealer sealer_;
   PrincipalDirectory principals_;
   std::unique_ptr<store::SqliteStore> store_ =
-      Must(store::SqliteStore::Open(directory_.path() + "/store", site_, random_));
+      Must(store::SqliteStore::Open(directory_.path() / "store", site_, random_));
   app::PrincipalAdmin admin_{site_, principals_, *store_, clock_, random_, sealer_};
   Mutex mu_;
   std::vector<Line> lines_ HALLMARK_GUARDED_BY(mu_);
@@ -186,6 +187,18 @@ TEST_F(AdminFrontTest, ResumingTheSweeperMakesItSweepNow) {
   EXPECT_FALSE(response.sweeper().halted());
   EXPECT_EQ(sweeps_, 1);
   EXPECT_FALSE(store_->Load()->sweeper.front().halted);
+}
+
+TEST_F(AdminFrontTest, CredentialsAreRotated) {
+  ASSERT_TRUE(AddAlice().ok());
+  v1::RotatePrincipalRequest request;
+  request.set_arn(kAlice);
+  request.set_certificate_fingerprint(std::string(64, 'b'));
+  v1::RotatePrincipalResponse response;
+  grpc::ClientContext context;
+  ASSERT_TRUE(stub_->RotatePrincipal(&context, request, &response).ok());
+  EXPECT_THAT(response.principal().certificate_fingerprints(), ElementsAre(std::string(64, 'b')));
+  EXPECT_THAT(lines(), Contains(Line{"RotatePrincipal", kAlice, "OK"}));
 }
 
 TEST_F(AdminFrontTest, ACallThatWaitedBeyondItsClientsDeadlineIsNotBegun) {

@@ -171,9 +171,9 @@ TEST(ConnectionAcceptorTest, StopAcceptingClosesThePortAndLeavesOpenConnectionsA
 
 TEST(ConnectionAcceptorTest, AUnixSocketServesItsOwner) {
   const TemporaryDirectory directory;
-  TinyServer server(directory.path() + "/admin.sock", OptionsWith(10, 10));
-  const auto channel = grpc::CreateChannel("unix:" + directory.path() + "/admin.sock",
-                                           grpc::InsecureChannelCredentials());
+  const std::string socket = directory.path() / "admin.sock";
+  TinyServer server(socket, OptionsWith(10, 10));
+  const auto channel = grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials());
   EXPECT_TRUE(Reached(Describe(channel, "k")));
 }
 

@@ -4,13 +4,10 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
-#include <sys/stat.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <thread>
 #include <utility>
 
@@ -103,21 +100,6 @@ bool Eventually(const std::function<bool()>& condition) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   return true;
-}
-
-TemporaryDirectory::TemporaryDirectory() {
-  std::string name = (std::filesystem::temp_directory_path() / "hallmark-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) std::abort();
-  path_ = std::move(name);
-}
-
-TemporaryDirectory::~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-
-std::string TemporaryDirectory::Write(const std::string& name, const std::string& text) const {
-  std::string file = path_ + "/" + name;
-  std::ofstream(file, std::ios::binary) << text;
-  chmod(file.c_str(), S_IRUSR | S_IWUSR);
-  return file;
 }
 
 }  // namespace hallmark::testing

@@ -6,6 +6,7 @@
 #include "service/grpc/grpc_server.h"
 #include "service/grpc/rotating_credentials.h"
 #include "service/grpc/tls.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/test_certificates.h"
 
 #include <grpcpp/channel.h>
@@ -66,21 +67,5 @@ grpc::Status Describe(const std::shared_ptr<grpc::Channel>& channel, const std::
 
 // Whether `condition` becomes true within ten seconds.
 bool Eventually(const std::function<bool()>& condition);
-
-// A directory that lives as long as this.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  const std::string& path() const { return path_; }
-  // Writes a file with mode 0600 and returns its path.
-  std::string Write(const std::string& name, const std::string& text) const;
-
- private:
-  std::string path_;
-};
 
 }  // namespace hallmark::testing

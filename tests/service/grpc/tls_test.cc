@@ -139,11 +139,11 @@ class ServerCredentialsTest : public ::testing::Test {
 TEST_F(ServerCredentialsTest, AMatchingPairIsAccepted) { EXPECT_EQ(Refusal(), ""); }
 
 TEST_F(ServerCredentialsTest, AMissingFileIsNamed) {
-  files_.certificate = directory_.path() + "/nowhere.pem";
+  files_.certificate = directory_.path() / "nowhere.pem";
   EXPECT_THAT(Refusal(),
               AllOf(HasSubstr("nowhere.pem"), HasSubstr("No such file"), Not(HasSubstr("\n"))));
   files_.certificate = files_.client_ca;
-  files_.private_key = directory_.path() + "/nowhere.key";
+  files_.private_key = directory_.path() / "nowhere.key";
   EXPECT_THAT(Refusal(), AllOf(HasSubstr("nowhere.key"), HasSubstr("No such file")));
 }
 

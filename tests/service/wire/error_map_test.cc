@@ -44,7 +44,7 @@ const std::map<grpc::StatusCode, std::set<std::string_view>> kContract{
 };
 
 constexpr Exception kEveryException[] = {
-#define HALLMARK_EXCEPTION(name, fault, retry) Exception::k##name,
+#define HALLMARK_EXCEPTION(name, fault, retry, meaning) Exception::k##name,
 #include "keystate/exceptions.def"
 #undef HALLMARK_EXCEPTION
 };
@@ -87,6 +87,8 @@ TEST(ErrorMapTest, DetailsNameTheExceptionAndTheRequest) {
     EXPECT_EQ(info.reason(), Describe(exception).name);
     EXPECT_EQ(info.domain(), "hallmark");
     EXPECT_EQ(info.metadata().at("request_id"), kRequestId);
+    EXPECT_EQ(info.metadata().at("retryable"),
+              Describe(exception).retry == Retry::kBackoff ? "true" : "false");
     EXPECT_EQ(sent.details.find("for the log alone"), std::string::npos);
   }
 }

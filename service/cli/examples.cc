@@ -1,0 +1,70 @@
+#include "service/cli/examples.h"
+
+#include <array>
+
+namespace hallmark::cli {
+namespace {
+
+constexpr std::array kExamples{
+    Example{"create-key", "An HMAC key, made in the token:",
+            "hallmark create-key --key-spec HMAC_256 --key-usage GENERATE_VERIFY_MAC "
+            "--description \"orders of the shop\""},
+    Example{"create-key", "A script that may be run again without making a second key:",
+            "hallmark create-key --key-spec HMAC_256 --key-usage GENERATE_VERIFY_MAC "
+            "--client-token orders-2026"},
+    Example{"create-alias", "A name for it:",
+            "hallmark create-alias --alias-name alias/orders --target-key-id "
+            "7f4aba53-e15c-42ad-bafe-3359afae217d"},
+    Example{"generate-mac", "The MAC of a file of up to 4096 bytes:",
+            "hallmark generate-mac --key-id alias/orders --message fileb://order.json "
+            "--mac-algorithm HMAC_SHA_256"},
+    Example{"verify-mac", "Whether a MAC is right, by the exit code:",
+            "hallmark verify-mac --key-id alias/orders --message fileb://order.json "
+            "--mac-algorithm HMAC_SHA_256 --mac fileb://order.mac"},
+    Example{"principal add", "A caller with a policy of its own:",
+            "hallmark principal add --arn arn:aws:iam::111122223333:user/Shop --policy "
+            "mac-only.json"},
+    Example{"principal rotate", "New credentials now, the old ones until the shop has switched:",
+            "hallmark principal rotate --arn arn:aws:iam::111122223333:user/Shop --keep-old"},
+    Example{"token init",
+            "Before the first start of the daemon:", "hallmark token init --home /etc/hallmark"},
+    Example{"completion", "For bash, for this user:",
+            "hallmark completion bash > ~/.local/share/bash-completion/completions/hallmark"},
+};
+
+// Command lines are broken between flags.
+std::string Shown(std::string_view command_line) {
+  constexpr std::size_t kWidth = 76;
+  std::string shown = "  ";
+  std::size_t column = 2;
+  while (!command_line.empty()) {
+    const std::size_t next_flag = command_line.find(" --", 1);
+    const std::string_view part = command_line.substr(0, next_flag);
+    if (column > 2 && column + part.size() > kWidth) {
+      shown += " \\\n     ";
+      column = 5;
+    }
+    shown += part;
+    column += part.size();
+    command_line.remove_prefix(part.size());
+  }
+  return shown + "\n";
+}
+
+}  // namespace
+
+std::span<const Example> Examples() { return kExamples; }
+
+std::string ExampleOf(std::string_view verb) {
+  std::string text;
+  for (const Example& example : kExamples) {
+    if (example.verb != verb) continue;
+    text += (text.empty() ? "Examples:\n" : "\n") + std::string("  # ") + std::string(example.text);
+    text.pop_back();
+    text += "\n" + Shown(example.command_line);
+  }
+  if (!text.empty()) text.pop_back();
+  return text;
+}
+
+}  // namespace hallmark::cli

@@ -1,0 +1,170 @@
+// Principals and their credentials, on a real store.
+#include "service/app/admin_ops.h"
+
+#include "keystate/store/sqlite_store.h"
+#include "service/system/system.h"
+#include "tests/service/fake_clock.h"
+#include "tests/support/result_matchers.h"
+#include "tests/support/temporary_directory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace hallmark::app {
+namespace {
+
+using hallmark::testing::IsOk;
+using hallmark::testing::Raises;
+using hallmark::testing::TemporaryDirectory;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+
+constexpr const char* kAlice = "arn:aws:iam::111122223333:user/Alice";
+constexpr const char* kPolicy =
+    R"({"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}})";
+const Site kSite{"aws", "us-west-2"};
+
+// Secrets that differ by their context, as a token's do.
+class ContextSealer final : public Sealer {
+ public:
+  std::string Seal(std::string_view, std::string_view) const override { return {}; }
+  std::optional<std::string> Open(std::string_view, std::string_view) const override {
+    return std::nullopt;
+  }
+  SecretBytes DeriveSecret(std::string_view context) const override {
+    const auto bytes = AsBytes(context);
+    return SecretBytes(Bytes(bytes.begin(), bytes.end()));
+  }
+};
+
+std::string Fingerprint(char digit) { return std::string(64, digit); }
+
+class AdminOpsTest : public ::testing::Test {
+ protected:
+  AdminOpsTest() {
+    auto store = store::SqliteStore::Open(directory_.path() / "store", kSite, random_);
+    EXPECT_THAT(store, IsOk());
+    store_ = *std::move(store);
+    admin_.emplace(PrincipalAdmin{kSite, principals_, *store_, clock_, random_, sealer_});
+  }
+
+  v1::AddPrincipalResponse AddAlice() {
+    v1::AddPrincipalRequest request;
+    request.set_arn(kAlice);
+    request.set_policy(kPolicy);
+    request.set_certificate_fingerprint(Fingerprint('a'));
+    v1::AddPrincipalResponse response;
+    EXPECT_THAT(AddPrincipal(*admin_, request, &response), IsOk());
+    return response;
+  }
+  Status RotateAlice(char digit, bool keep_old, v1::RotatePrincipalResponse* response) {
+    v1::RotatePrincipalRequest request;
+    request.set_arn(kAlice);
+    request.set_certificate_fingerprint(Fingerprint(digit));
+    request.set_keep_old(keep_old);
+    return RotatePrincipal(*admin_, request, response);
+  }
+  bool IsKnown(char digit) const {
+    CertificateFingerprint fingerprint{};
+    const std::optional<Bytes> bytes = FromHex(Fingerprint(digit));
+    std::copy(bytes->begin(), bytes->end(), fingerprint.begin());
+    return principals_.FindByFingerprint(fingerprint) != nullptr;
+  }
+
+  const TemporaryDirectory directory_;
+  service::OsRandom random_;
+  service::FakeClock clock_;
+  ContextSealer sealer_;
+  PrincipalDirectory principals_;
+  std::unique_ptr<store::SqliteStore> store_;
+  std::optional<PrincipalAdmin> admin_;
+};
+
+TEST_F(AdminOpsTest, RotationEndsTheOldCredentialsAndKeepsThePrincipal) {
+  const v1::AddPrincipalResponse added = AddAlice();
+  v1::RotatePrincipalResponse rotated;
+  ASSERT_THAT(RotateAlice('b', false, &rotated), IsOk());
+  EXPECT_FALSE(IsKnown('a'));
+  EXPECT_TRUE(IsKnown('b'));
+  EXPECT_EQ(rotated.principal().unique_id(), added.principal().unique_id());
+  EXPECT_EQ(rotated.principal().policy(), kPolicy);
+  EXPECT_THAT(rotated.principal().certificate_fingerprints(), ElementsAre(Fingerprint('b')));
+  EXPECT_THAT(rotated.principal().access_key_ids(), ElementsAre(rotated.access_key_id()));
+  EXPECT_NE(rotated.access_key_id(), added.access_key_id());
+  EXPECT_NE(rotated.secret_access_key(), added.secret_access_key());
+}
+
+TEST_F(AdminOpsTest, RotationIsDurable) {
+  AddAlice();
+  v1::RotatePrincipalResponse rotated;
+  ASSERT_THAT(RotateAlice('b', false, &rotated), IsOk());
+  const auto image = store_->Load();
+  ASSERT_THAT(image, IsOk());
+  ASSERT_THAT(image->certificates, SizeIs(1));
+  EXPECT_EQ(ToHex(image->certificates[0].fingerprint), Fingerprint('b'));
+  ASSERT_THAT(image->access_keys, SizeIs(1));
+  EXPECT_EQ(image->access_keys[0].access_key_id, rotated.access_key_id());
+}
+
+TEST_F(AdminOpsTest, OldCredentialsThatAreKeptEndWithTheNextRotation) {
+  const v1::AddPrincipalResponse added = AddAlice();
+  v1::RotatePrincipalResponse kept;
+  ASSERT_THAT(RotateAlice('b', true, &kept), IsOk());
+  EXPECT_TRUE(IsKnown('a'));
+  EXPECT_TRUE(IsKnown('b'));
+  EXPECT_THAT(kept.principal().access_key_ids(),
+              UnorderedElementsAre(added.access_key_id(), kept.access_key_id()));
+
+  v1::RotatePrincipalResponse rotated;
+  ASSERT_THAT(RotateAlice('c', false, &rotated), IsOk());
+  EXPECT_FALSE(IsKnown('a'));
+  EXPECT_FALSE(IsKnown('b'));
+  EXPECT_TRUE(IsKnown('c'));
+}
+
+TEST_F(AdminOpsTest, APrincipalThatDoesNotExistHasNothingToRotate) {
+  v1::RotatePrincipalResponse response;
+  EXPECT_THAT(RotateAlice('b', false, &response), Raises(Exception::kNotFoundException));
+  EXPECT_THAT(store_->Load()->certificates, IsEmpty());
+}
+
+TEST_F(AdminOpsTest, ACertificateThatIsInUseIsNoNewOne) {
+  AddAlice();
+  v1::RotatePrincipalResponse response;
+  EXPECT_THAT(RotateAlice('a', false, &response), Raises(Exception::kAlreadyExistsException));
+  EXPECT_TRUE(IsKnown('a'));
+}
+
+TEST_F(AdminOpsTest, OfTwoRotationsAtOnceOneIsToldToRepeat) {
+  AddAlice();
+  const auto before = principals_.FindByArn(kAlice);
+  v1::RotatePrincipalResponse response;
+  ASSERT_THAT(RotateAlice('b', false, &response), IsOk());
+  principals_.Publish(before);  // what the slower of the two has read
+  EXPECT_THAT(RotateAlice('c', false, &response), Raises(Exception::kConflictException));
+}
+
+TEST_F(AdminOpsTest, APrincipalCanBeRemovedAfterARotation) {
+  AddAlice();
+  v1::RotatePrincipalResponse rotated;
+  ASSERT_THAT(RotateAlice('b', true, &rotated), IsOk());
+  v1::RemovePrincipalRequest request;
+  request.set_arn(kAlice);
+  v1::RemovePrincipalResponse response;
+  EXPECT_THAT(RemovePrincipal(*admin_, request, &response), IsOk());
+  EXPECT_FALSE(IsKnown('a'));
+  EXPECT_FALSE(IsKnown('b'));
+  EXPECT_THAT(store_->Load()->certificates, IsEmpty());
+  EXPECT_THAT(store_->Load()->access_keys, IsEmpty());
+}
+
+}  // namespace
+}  // namespace hallmark::app
