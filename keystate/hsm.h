@@ -51,6 +51,10 @@ class MacTask {
   // True when nobody waits for the answer any more. Must be no more than a look at a flag.
   virtual bool abandoned() const = 0;
 
+  // True: the thread that calls Hsm::ComputeMac may itself call the token for this task, and does
+  // not come back from ComputeMac while the token does not answer.
+  virtual bool may_compute_here() const { return false; }
+
   // Called on the thread that will call the token, after every wait and just before C_SignInit, so
   // once more when a call is repeated: decides again if anything that the first decision rested on
   // has changed. Failure goes to Finish.
@@ -81,7 +85,8 @@ class Hsm {
   // False while the token is known to be out; never asks the token, never blocks.
   virtual bool available() const = 0;
 
-  // Queues the task; never blocks. Refuses at once with ThrottlingException (through Finish) what
+  // Queues the task, or computes it here if it allows that and the token is known to be fast; never
+  // blocks otherwise. Refuses at once with ThrottlingException (through Finish) what
   // cannot be done before its deadline.
   virtual void ComputeMac(std::shared_ptr<MacTask> task) = 0;
 
@@ -98,6 +103,9 @@ class Hsm {
 
   // CKA_ID of every secret key on the token, as of the last scan and what was made since.
   virtual std::vector<Bytes> ListKeys() const = 0;
+
+  // Sessions that are open on the token for MACs and for keys being made or destroyed.
+  virtual std::size_t open_sessions() const = 0;
 };
 
 }  // namespace hallmark

@@ -1,10 +1,10 @@
 #include "pkcs11/mac_queue.h"
 
-#include "keystate/mutex.h"
 #include "pkcs11/ckr.h"
+#include "pkcs11/mac_queue_state.h"
 
 #include <algorithm>
-#include <atomic>
+#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -14,93 +14,17 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-// How late an answer by deadline can be.
-constexpr milliseconds kReaperTick{10};
-// The reaper keeps ticking this long after the last task, so that a steady trickle of calls does
-// not have to wake it each time.
-constexpr std::chrono::seconds kReaperLinger{1};
-// A call is stuck when it lasts this long and many times longer than usual.
-constexpr std::chrono::seconds kStuckAfter{1};
-constexpr int kStuckFactor = 20;
 // How long the destructor waits for calls under way.
 constexpr std::chrono::seconds kStopWait{2};
 // Weight of the newest call in the running average of call times.
 constexpr int kAverageOver = 8;
+// The same for the usual call time, when the newest call was shorter and when it was longer.
+constexpr int kUsualFall = 2;
+constexpr int kUsualRise = 64;
 
 SteadyTime Now() { return std::chrono::steady_clock::now(); }
 
-// Ends a visit to a task, however it ends.
-class Visit {
- public:
-  explicit Visit(std::atomic<std::size_t>& visits) : visits_(visits) {}
-  Visit(const Visit&) = delete;
-  Visit& operator=(const Visit&) = delete;
-  ~Visit() {
-    visits_.fetch_sub(1);
-    visits_.notify_all();
-  }
-
- private:
-  std::atomic<std::size_t>& visits_;
-};
-
 }  // namespace
-
-// Everything the threads touch; owned by each of them, since a worker may be left behind.
-struct MacQueue::State {
-  explicit State(MacQueueOptions with) : options(std::move(with)) {
-    ring.resize(std::max<std::size_t>(1, options.max_queued));
-    running.resize(std::max<std::size_t>(1, options.workers));
-  }
-
-  struct Queued {
-    std::shared_ptr<MacTask> task;
-    SteadyTime deadline{};
-  };
-  struct Running {
-    std::shared_ptr<MacTask> task;  // null: the worker is idle
-    SteadyTime deadline{};
-    SteadyTime started{};
-    bool answered = false;
-  };
-
-  void Work(std::size_t me, MacComputer& computer) HALLMARK_EXCLUDES(mu);
-  void Reap() HALLMARK_EXCLUDES(mu);
-  void Submit(std::shared_ptr<MacTask> task) HALLMARK_EXCLUDES(mu);
-  void StopIntake() HALLMARK_EXCLUDES(mu);
-  void StopReaper() HALLMARK_EXCLUDES(mu);
-  void AnswerRunning() HALLMARK_EXCLUDES(mu);
-  // The Admission of the task on worker `me`.
-  Result<MacKey> Admit(std::size_t me, MacTask& task) HALLMARK_EXCLUDES(mu);
-
-  bool Pop(std::size_t me, SteadyTime now, Queued* next) HALLMARK_REQUIRES(mu);
-  std::optional<Error> Refusal(SteadyTime deadline, SteadyTime now) HALLMARK_REQUIRES(mu);
-  // Moves what is overdue out of the queue and off the workers; returns the next deadline.
-  SteadyTime CollectOverdue(SteadyTime now, std::vector<std::shared_ptr<MacTask>>* queued_out,
-                            std::vector<std::shared_ptr<MacTask>>* running_out)
-      HALLMARK_REQUIRES(mu);
-  Error Busy(nanoseconds wait) const;
-
-  const MacQueueOptions options;
-  std::atomic<bool> stuck{false};
-  // Workers inside a task's Admit or Finish. Goes up under mu, and only for a task that was not
-  // answered by others, so that whoever answered them all has but to wait for zero.
-  std::atomic<std::size_t> in_tasks{0};
-
-  Mutex mu;
-  ConditionVariable work;
-  ConditionVariable reaper_work;
-  std::vector<Queued> ring HALLMARK_GUARDED_BY(mu);
-  std::size_t head HALLMARK_GUARDED_BY(mu) = 0;
-  std::size_t queued HALLMARK_GUARDED_BY(mu) = 0;
-  std::vector<Running> running HALLMARK_GUARDED_BY(mu);
-  std::size_t idle HALLMARK_GUARDED_BY(mu) = 0;
-  std::size_t stuck_workers HALLMARK_GUARDED_BY(mu) = 0;
-  nanoseconds average_call HALLMARK_GUARDED_BY(mu){0};
-  bool reaper_sleeps HALLMARK_GUARDED_BY(mu) = false;
-  bool stopping HALLMARK_GUARDED_BY(mu) = false;
-  bool reaper_stopping HALLMARK_GUARDED_BY(mu) = false;
-};
 
 Error MacQueue::State::Busy(nanoseconds wait) const {
   return Throttled(std::clamp(std::chrono::duration_cast<milliseconds>(wait), milliseconds{10},
@@ -114,28 +38,38 @@ std::optional<Error> MacQueue::State::Refusal(SteadyTime deadline, SteadyTime no
   if (stuck.load(std::memory_order_relaxed)) {
     return MacError("no call to the token comes back", options.token_id);
   }
-  const auto live = static_cast<nanoseconds::rep>(running.size() - stuck_workers);
+  const auto live = static_cast<nanoseconds::rep>(running.size() - stuck_places);
   const nanoseconds wait =
       live > 0 ? average_call * static_cast<nanoseconds::rep>(queued) / live : nanoseconds{0};
   if (queued == ring.size()) return Busy(wait);
-  // An idle worker always gets its chance: one slow call must not make the average refuse every
+  // A free place always gets its chance: one slow call must not make the average refuse every
   // later call, which would keep the average from ever improving.
-  if (idle <= queued && now + wait + average_call > deadline) return Busy(wait);
+  if (free.size() <= queued && now + wait + average_call > deadline) return Busy(wait);
   return std::nullopt;
 }
 
 void MacQueue::State::Submit(std::shared_ptr<MacTask> task) {
   const SteadyTime deadline = task->deadline();
+  const bool may_borrow = task->may_compute_here();
   std::optional<Error> refusal;
+  std::optional<std::size_t> place;
   bool wake_worker = false;
   bool wake_reaper = false;
   {
     MutexLock lock(mu);
-    refusal = Refusal(deadline, Now());
+    const SteadyTime now = Now();
+    refusal = Refusal(deadline, now);
     if (!refusal) {
-      ring[(head + queued) % ring.size()] = {std::move(task), deadline};
-      ++queued;
-      wake_worker = idle > 0;
+      if (may_borrow && MayBorrow()) {
+        place = free.back();
+        free.pop_back();
+        running[*place] = {task, deadline, now, false};
+        ++borrowed;
+      } else {
+        ring[(head + queued) % ring.size()] = {std::move(task), deadline};
+        ++queued;
+        wake_worker = !free.empty();
+      }
       wake_reaper = std::exchange(reaper_sleeps, false);
     }
   }
@@ -146,24 +80,26 @@ void MacQueue::State::Submit(std::shared_ptr<MacTask> task) {
   }
   if (wake_worker) work.notify_one();
   if (wake_reaper) reaper_work.notify_one();
+  // NOLINTNEXTLINE(bugprone-use-after-move): moved from only if there is no place.
+  if (place) ComputeBorrowed(*place, task);
 }
 
-bool MacQueue::State::Pop(std::size_t me, SteadyTime now, Queued* next) {
+bool MacQueue::State::Pop(std::size_t place, SteadyTime now, Queued* next) {
   if (queued == 0) return false;
   *next = std::move(ring[head]);
   head = (head + 1) % ring.size();
   --queued;
-  running[me] = {next->task, next->deadline, now, false};
+  running[place] = {next->task, next->deadline, now, false};
   return true;
 }
 
-Result<MacKey> MacQueue::State::Admit(std::size_t me, MacTask& task) {
+Result<MacKey> MacQueue::State::Admit(std::size_t place, MacTask& task) {
   {
     MutexLock lock(mu);
-    if (running[me].answered) {
+    if (running[place].answered) {
       return Unexpected(MacError("the task was answered", options.token_id));
     }
-    if (running[me].deadline <= Now()) {
+    if (running[place].deadline <= Now()) {
       return Unexpected(MacError("the deadline has passed", options.token_id));
     }
     in_tasks.fetch_add(1);
@@ -173,175 +109,86 @@ Result<MacKey> MacQueue::State::Admit(std::size_t me, MacTask& task) {
   return task.Admit();
 }
 
-void MacQueue::State::Work(std::size_t me, MacComputer& computer) {
-  Queued current;
-  const Admission admit = [this, me, &current] { return Admit(me, *current.task); };
+Result<MacTag> MacQueue::State::Compute(std::size_t place, MacTask& task, SteadyTime deadline) {
+  return computers[place]->Compute(task, deadline,
+                                   [this, place, &task] { return Admit(place, task); });
+}
+
+bool MacQueue::State::Conclude(std::size_t place, SteadyTime ended, bool computed) {
+  const Running done = std::exchange(running[place], {});
+  if (computed) {
+    const nanoseconds took = ended - done.started;
+    average_call += (took - average_call) / kAverageOver;
+    usual_call += (took - usual_call) / (took < usual_call ? kUsualFall : kUsualRise);
+  }
+  stuck.store(false, std::memory_order_relaxed);
+  // Once: the reaper sets `answered` under the lock before it answers.
+  if (!done.answered) in_tasks.fetch_add(1);
+  return !done.answered;
+}
+
+void MacQueue::State::Work() {
   for (;;) {
-    if (current.task == nullptr) {
-      computer.Idle();
-      MutexLock lock(mu);
-      while (queued == 0 && !stopping) {
-        ++idle;
-        work.wait(mu);
-        --idle;
-      }
-      if (!Pop(me, Now(), &current)) return;
-    }
-    const SteadyTime started = Now();
-    Result<MacTag> tag = computer.Compute(*current.task, current.deadline, admit);
-    const SteadyTime ended = Now();
-    Queued next;
-    Running done;
+    std::size_t place = 0;
+    Queued current;
     {
       MutexLock lock(mu);
-      if (tag.has_value()) {
-        average_call += ((ended - started) - average_call) / kAverageOver;
+      while ((queued == 0 || free.empty()) && !stopping) work.wait(mu);
+      if (queued == 0) return;
+      place = free.back();
+      free.pop_back();
+      Pop(place, Now(), &current);
+    }
+    while (current.task != nullptr) {
+      Result<MacTag> tag = Compute(place, *current.task, current.deadline);
+      const SteadyTime ended = Now();
+      Queued next;
+      bool finish = false;
+      {
+        MutexLock lock(mu);
+        finish = Conclude(place, ended, tag.has_value());
+        Pop(place, ended, &next);
       }
-      done = std::exchange(running[me], {});
-      stuck.store(false, std::memory_order_relaxed);
-      // Once: the reaper sets `answered` under the lock before it answers.
-      if (!done.answered) in_tasks.fetch_add(1);
-      Pop(me, ended, &next);
-    }
-    if (!done.answered) {
-      const Visit visit(in_tasks);
-      current.task->Finish(std::move(tag));
-    }
-    current = std::move(next);
-  }
-}
-
-SteadyTime MacQueue::State::CollectOverdue(SteadyTime now,
-                                           std::vector<std::shared_ptr<MacTask>>* queued_out,
-                                           std::vector<std::shared_ptr<MacTask>>* running_out) {
-  // What nobody waits for any more is overdue as well: a front that stops cancels its calls, and
-  // waits for their answers.
-  SteadyTime earliest = SteadyTime::max();
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < queued; ++i) {
-    Queued& from = ring[(head + i) % ring.size()];
-    if (from.deadline <= now || from.task->abandoned()) {
-      queued_out->push_back(std::move(from.task));
-      continue;
-    }
-    earliest = std::min(earliest, from.deadline);
-    if (kept != i) ring[(head + kept) % ring.size()] = std::move(from);
-    ++kept;
-  }
-  queued = kept;
-
-  const nanoseconds stuck_after = std::max<nanoseconds>(kStuckAfter, kStuckFactor * average_call);
-  stuck_workers = 0;
-  for (Running& call : running) {
-    if (call.task == nullptr) continue;
-    if (now - call.started > stuck_after) ++stuck_workers;
-    if (call.answered) continue;
-    if (call.deadline <= now || call.task->abandoned()) {
-      call.answered = true;
-      running_out->push_back(call.task);
-    } else {
-      earliest = std::min(earliest, call.deadline);
-    }
-  }
-  stuck.store(stuck_workers == running.size(), std::memory_order_relaxed);
-  return earliest;
-}
-
-void MacQueue::State::Reap() {
-  SteadyTime last_task = Now();
-  std::vector<std::shared_ptr<MacTask>> queued_late;
-  std::vector<std::shared_ptr<MacTask>> running_late;
-  {
-    // So that answering the overdue needs no memory where there is none.
-    MutexLock lock(mu);
-    queued_late.reserve(ring.size());
-    running_late.reserve(running.size());
-  }
-  for (;;) {
-    {
-      MutexLock lock(mu);
-      if (reaper_stopping) return;
-      const SteadyTime now = Now();
-      const SteadyTime earliest = CollectOverdue(now, &queued_late, &running_late);
-      const bool busy =
-          queued > 0 || std::any_of(running.begin(), running.end(),
-                                    [](const Running& r) { return r.task != nullptr; });
-      if (busy) last_task = now;
-      if (queued_late.empty() && running_late.empty()) {
-        if (busy || now - last_task < kReaperLinger) {
-          // A task submitted meanwhile may be due sooner: hence at most a tick.
-          reaper_work.wait_until(mu, std::min(earliest, now + kReaperTick));
-        } else {
-          reaper_sleeps = true;
-          while (reaper_sleeps && !reaper_stopping) reaper_work.wait(mu);
-          last_task = Now();
-        }
+      if (finish) {
+        const Visit visit(in_tasks);
+        current.task->Finish(std::move(tag));
       }
+      current = std::move(next);
     }
-    for (const auto& task : queued_late) {
-      task->Finish(
-          Unexpected(MacError("no worker was free before the deadline", options.token_id)));
-    }
-    for (const auto& task : running_late) {
-      task->Finish(
-          Unexpected(MacError("the token did not answer before the deadline", options.token_id)));
-    }
-    queued_late.clear();
-    running_late.clear();
+    computers[place]->Idle();
+    MutexLock lock(mu);
+    free.push_back(place);
   }
 }
 
-void MacQueue::State::StopIntake() {
-  std::vector<std::shared_ptr<MacTask>> dropped;
+void MacQueue::State::ComputeBorrowed(std::size_t place, const std::shared_ptr<MacTask>& task) {
+  Result<MacTag> tag = Compute(place, *task, task->deadline());
+  computers[place]->Idle();
+  const SteadyTime ended = Now();
+  bool finish = false;
+  bool wake_worker = false;
   {
     MutexLock lock(mu);
-    stopping = true;
-    for (; queued > 0; --queued) {
-      dropped.push_back(std::move(ring[head].task));
-      head = (head + 1) % ring.size();
-    }
+    // Whatever the frames above this one refer to may be gone.
+    while (borrowed_left_behind) borrowed_back.wait(mu);
+    finish = Conclude(place, ended, tag.has_value());
+    free.push_back(place);
+    wake_worker = queued > 0;
+    if (--borrowed == 0 && stopping) borrowed_back.notify_all();
   }
-  work.notify_all();
-  for (const auto& task : dropped) {
-    task->Finish(Unexpected(MacError("the service is stopping", options.token_id)));
-  }
-}
-
-void MacQueue::State::StopReaper() {
-  {
-    MutexLock lock(mu);
-    reaper_stopping = true;
-  }
-  reaper_work.notify_all();
-}
-
-void MacQueue::State::AnswerRunning() {
-  std::vector<std::shared_ptr<MacTask>> unanswered;
-  {
-    MutexLock lock(mu);
-    for (Running& call : running) {
-      if (call.task != nullptr && !std::exchange(call.answered, true)) {
-        unanswered.push_back(call.task);
-      }
-    }
-  }
-  for (const auto& task : unanswered) {
-    task->Finish(Unexpected(MacError("the service is stopping", options.token_id)));
-  }
-  // Every task is answered, so whoever comes back from the token now finds its task closed.
-  for (std::size_t visits = in_tasks.load(); visits > 0; visits = in_tasks.load()) {
-    in_tasks.wait(visits);
+  if (wake_worker) work.notify_one();
+  if (finish) {
+    const Visit visit(in_tasks);
+    task->Finish(std::move(tag));
   }
 }
 
 MacQueue::MacQueue(MacQueueOptions options, const ComputerFactory& make_computer)
-    : state_(std::make_shared<State>(std::move(options))) {
+    : state_(std::make_shared<State>(std::move(options), make_computer)) {
   const std::size_t count = std::max<std::size_t>(1, state_->options.workers);
   workers_.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    std::shared_ptr<MacComputer> computer = make_computer();
-    workers_.emplace_back(
-        [state = state_, computer = std::move(computer), i] { state->Work(i, *computer); });
+    workers_.emplace_back([state = state_] { state->Work(); });
   }
   reaper_ = std::jthread([state = state_] { state->Reap(); });
 }
@@ -351,11 +198,16 @@ MacQueue::~MacQueue() {
   const SteadyTime give_up = Now() + kStopWait;
   // The reaper still runs: what is under way is answered by its deadline meanwhile.
   for (TokenThread& worker : workers_) static_cast<void>(worker.JoinUntil(give_up));
+  state_->AwaitBorrowed(give_up);
   state_->AnswerRunning();
   state_->StopReaper();
 }
 
-void MacQueue::Submit(std::shared_ptr<MacTask> task) { state_->Submit(std::move(task)); }
+void MacQueue::Submit(std::shared_ptr<MacTask> task) {
+  // A borrowed thread may come back from the token when we are gone.
+  const std::shared_ptr<State> state = state_;
+  state->Submit(std::move(task));
+}
 
 bool MacQueue::stuck() const { return state_->stuck.load(std::memory_order_relaxed); }
 

@@ -38,6 +38,9 @@ struct MacQueueOptions {
 // A bounded queue with its workers and a reaper. The reaper answers what has passed its deadline,
 // in the queue or inside a token call that does not return; the worker drops the late result.
 //
+// While nothing is queued and the token is fast, the thread that submits a task computes it itself
+// if the task allows that: changing threads twice costs more than such a token does.
+//
 // Thread-safety: every method may be called from any thread.
 class MacQueue {
  public:
@@ -47,12 +50,13 @@ class MacQueue {
   MacQueue(MacQueueOptions options, const ComputerFactory& make_computer);
   // Takes no more, answers what is queued, waits a little for what is under way, answers that too,
   // and leaves behind the threads that are stuck in the token: these call no task's Admit or Finish
-  // after this has returned.
+  // after this has returned, and those that are not ours never return from Submit.
   ~MacQueue();
   MacQueue(const MacQueue&) = delete;
   MacQueue& operator=(const MacQueue&) = delete;
 
-  // Answers through Finish: at once, if the task cannot be done in time.
+  // Answers through Finish: at once, if the task cannot be done in time. Blocks only for a task
+  // that may be computed here.
   void Submit(std::shared_ptr<MacTask> task);
 
   // Every worker is inside a call that takes far longer than calls do.

@@ -58,6 +58,7 @@ class TokenHsm final : public Hsm {
   std::vector<Bytes> ListKeys() const override {
     return connection_->handles().List(connection_->anchor_id());
   }
+  std::size_t open_sessions() const override { return connection_->pool().open_sessions(); }
 
  private:
   std::shared_ptr<Connection> connection_;

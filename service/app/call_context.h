@@ -25,6 +25,8 @@ struct CallContext {
   SteadyTime deadline{};
   SteadyTime started{};
   std::string peer;  // "127.0.0.1:41234"
+  // The thread that brought the call may be held up by a token: its front replaces it meanwhile.
+  bool may_hold_up_thread = false;
   // Set by the front when the client went away.
   std::atomic<bool> cancelled{false};
 

@@ -69,6 +69,7 @@ class MacCall : public MacTask {
 
   ByteView message() const override { return AsBytes(message_); }
   SteadyTime deadline() const override { return call_->deadline; }
+  bool may_compute_here() const override { return call_->may_hold_up_thread; }
   bool abandoned() const override { return call_->cancelled.load(std::memory_order_relaxed); }
 
   Result<MacKey> Admit() override {

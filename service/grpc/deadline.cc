@@ -4,7 +4,7 @@
 
 namespace hallmark::grpc_front {
 
-SteadyTime DeadlineOf(const grpc::CallbackServerContext& context, SteadyTime now,
+SteadyTime DeadlineOf(const grpc::ServerContextBase& context, SteadyTime now,
                       std::chrono::milliseconds longest) {
   // In gRPC's own type: as a time_point, "no deadline" and very long ones overflow.
   const gpr_timespec deadline = context.raw_deadline();

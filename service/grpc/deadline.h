@@ -10,7 +10,7 @@
 namespace hallmark::grpc_front {
 
 // The client's deadline, but at most `longest` from `now`.
-SteadyTime DeadlineOf(const grpc::CallbackServerContext& context, SteadyTime now,
+SteadyTime DeadlineOf(const grpc::ServerContextBase& context, SteadyTime now,
                       std::chrono::milliseconds longest);
 
 }  // namespace hallmark::grpc_front

@@ -7,12 +7,13 @@
 
 #include <grpc/grpc_security_constants.h>
 #include <grpcpp/security/auth_context.h>
+#include <grpcpp/support/async_unary_call.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace hallmark::grpc_front {
@@ -37,48 +38,87 @@ std::string_view PeerCertificateOf(const grpc::AuthContext& auth) {
   return {values.front().data(), values.front().size()};
 }
 
-// A call and its answer in one allocation: what the pipeline shares and what gRPC drives.
-class UnaryCall final : public app::CallContext, public grpc::ServerUnaryReactor {
- public:
-  // `active_calls` outlives the call.
-  static std::shared_ptr<UnaryCall> Create(ActiveCalls& active_calls) {
-    auto call = std::make_shared<UnaryCall>(active_calls);
-    call->self_ = call;
-    return call;
-  }
-  explicit UnaryCall(ActiveCalls& active_calls) : active_calls_(active_calls) {
-    active_calls_.Begin();
-  }
+// So many calls of an operation may arrive at once without waiting for a place.
+constexpr int kListening = 16;
+constexpr std::chrono::milliseconds kNoMemoryPause{10};
+constexpr std::chrono::milliseconds kQueuedCallsPoll{5};
 
-  void Answer(const Status& status) noexcept {
-    // The pipeline answers once. A second answer would be written into memory that gRPC has freed.
-    if (answered_.exchange(true)) std::abort();
-    Finish(ToGrpcStatus(status, request_id));
-  }
-  bool answered() const { return answered_; }
+template <class RequestMessage, class ResponseMessage>
+class TypedCall final : public UnaryCall {
+ public:
+  using Writer = grpc::ServerAsyncResponseWriter<ResponseMessage>;
+  using Method = void (GrpcFront::Service::*)(grpc::ServerContext*, RequestMessage*, Writer*,
+                                              grpc::CompletionQueue*, grpc::ServerCompletionQueue*,
+                                              void*);
+
+  TypedCall(GrpcFront& owner, Operation of, Method method)
+      : UnaryCall(owner, of), method_(method) {}
+
+  const google::protobuf::Message& request() const override { return request_; }
+  google::protobuf::Message& response() override { return response_; }
 
  private:
-  void OnCancel() override { cancelled.store(true, std::memory_order_relaxed); }
-  // gRPC is done with us; work that is still queued for a cancelled call may hold on a little
-  // longer.
-  void OnDone() override {
-    active_calls_.End();
-    const std::shared_ptr<UnaryCall> last = std::move(self_);
+  void Request(grpc::ServerCompletionQueue& queue, void* tag) override {
+    (front().service().*method_)(&context(), &request_, &writer_, &queue, &queue, tag);
+  }
+  void Finish(const grpc::Status& status, void* tag) override {
+    if (status.ok()) {
+      writer_.Finish(response_, status, tag);
+    } else {
+      writer_.FinishWithError(status, tag);
+    }
   }
 
-  ActiveCalls& active_calls_;
-  std::atomic<bool> answered_{false};
-  // INVARIANT: set from Create until gRPC calls OnDone, which is after Answer.
-  std::shared_ptr<UnaryCall> self_;
+  const Method method_;
+  RequestMessage request_;
+  ResponseMessage response_;
+  Writer writer_{&context()};
 };
 
 }  // namespace
 
-grpc::ServerUnaryReactor* GrpcFront::Serve(Operation operation,
-                                           grpc::CallbackServerContext* context,
-                                           const google::protobuf::Message& request,
-                                           google::protobuf::Message* response) {
-  const std::shared_ptr<UnaryCall> call = UnaryCall::Create(active_calls_);
+void GrpcFront::Begin(std::unique_ptr<grpc::ServerCompletionQueue> queue) {
+  queue_.emplace(std::move(queue));
+  for (int i = 0; i < kListening; ++i) {
+#define HALLMARK_SERVED(operation, lane, forms) Listen(Operation::k##operation);
+#include "service/app/served_operations.def"
+#undef HALLMARK_SERVED
+  }
+}
+
+void GrpcFront::End() {
+  // A server that was shut down does not wait for its calls, and a queue that was shut down takes
+  // no answers.
+  while (!queued_calls_.none()) std::this_thread::sleep_for(kQueuedCallsPoll);
+  queue_->ShutDown();
+}
+
+void GrpcFront::Listen(Operation operation) {
+  const auto listen = [](std::shared_ptr<UnaryCall> call) { call->Listen(call); };
+#define HALLMARK_SERVED(name, lane, forms)                                     \
+  if (operation == Operation::k##name) {                                       \
+    listen(std::make_shared<TypedCall<v1::name##Request, v1::name##Response>>( \
+        *this, operation, &Service::Request##name));                           \
+  }
+#include "service/app/served_operations.def"
+#undef HALLMARK_SERVED
+}
+
+void GrpcFront::ListenAgain(Operation operation) noexcept {
+  for (;;) {
+    try {
+      Listen(operation);
+      return;
+    } catch (const std::bad_alloc&) {
+      // Unheard, the operation would be dead for ever: this thread waits, and is replaced
+      // meanwhile.
+      std::this_thread::sleep_for(kNoMemoryPause);
+    }
+  }
+}
+
+void GrpcFront::Serve(const std::shared_ptr<UnaryCall>& call) {
+  ListenAgain(call->operation);
   const auto refuse = [&](const Status& refusal) noexcept {
     try {
       engine_.on_finished(*call, refusal);
@@ -87,29 +127,28 @@ grpc::ServerUnaryReactor* GrpcFront::Serve(Operation operation,
     call->Answer(refusal);
   };
   try {
-    call->operation = operation;
+    grpc::ServerContext& context = call->context();
     call->request_id = NewRequestId();
     call->started = engine_.clock.SteadyNow();
-    call->deadline = DeadlineOf(*context, call->started, max_call_duration_);
-    call->peer = PeerAddress(context->peer());
-    context->AddInitialMetadata("x-hallmark-request-id", call->request_id);
+    call->deadline = DeadlineOf(context, call->started, max_call_duration_);
+    call->peer = PeerAddress(context.peer());
+    context.AddInitialMetadata("x-hallmark-request-id", call->request_id);
 
     Result<authn::PeerIdentity> identity =
-        authenticator_.Authenticate(PeerCertificateOf(*context->auth_context()));
+        authenticator_.Authenticate(PeerCertificateOf(*context.auth_context()));
     if (!identity.has_value()) {
       refuse(Unexpected(std::move(identity).error()));
-      return call.get();
+      return;
     }
     call->caller = std::move(identity->principal);
     call->fingerprint = identity->fingerprint;
     call->credential_expiry = identity->expiry;
-    // A bare pointer, so that the closure needs no memory of its own; `self_` keeps it alive.
-    app::Dispatch(engine_, call, request, response,
+    // A bare pointer, so that the closure needs no memory of its own; the call keeps itself alive.
+    app::Dispatch(engine_, call, call->request(), &call->response(),
                   [answer = call.get()](const Status& status) { answer->Answer(status); });
   } catch (...) {
     if (!call->answered()) refuse(UnexpectedFailure());
   }
-  return call.get();
 }
 
 }  // namespace hallmark::grpc_front

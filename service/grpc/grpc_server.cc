@@ -1,5 +1,6 @@
 #include "service/grpc/grpc_server.h"
 
+#include <absl/synchronization/mutex.h>
 #include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -56,7 +57,10 @@ void Configure(grpc::ServerBuilder& builder, const ServerOptions& options) {
 
 Result<std::unique_ptr<GrpcServer>, std::string> GrpcServer::Start(
     Listener listener, std::shared_ptr<grpc::ServerCredentials> credentials, grpc::Service& service,
-    const ServerOptions& options, ConnectionObserver& observer) {
+    const ServerOptions& options, ConnectionObserver& observer, QueueUser* queue_user) {
+  // Debian builds abseil with its deadlock detector on, which remembers the order of all of gRPC's
+  // locks at every call.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   grpc::EnableDefaultHealthCheckService(true);
   // For grpcurl and its like. Naming it here keeps the linker from leaving the library out.
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -66,6 +70,8 @@ Result<std::unique_ptr<GrpcServer>, std::string> GrpcServer::Start(
   auto handler = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       std::move(credentials));
+  std::unique_ptr<grpc::ServerCompletionQueue> queue;  // outlives the server
+  if (queue_user != nullptr) queue = builder.AddCompletionQueue();
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) {
     return Unexpected<std::string>(listener.address() +
@@ -77,12 +83,14 @@ Result<std::unique_ptr<GrpcServer>, std::string> GrpcServer::Start(
   auto acceptor =
       ConnectionAcceptor::Start(std::move(listener), options.limits, std::move(handler), observer);
   if (!acceptor.has_value()) return Unexpected(std::move(acceptor).error());
-  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(server), *std::move(acceptor)));
+  if (queue_user != nullptr) queue_user->Begin(std::move(queue));
+  return std::unique_ptr<GrpcServer>(
+      new GrpcServer(std::move(server), *std::move(acceptor), queue_user));
 }
 
 GrpcServer::GrpcServer(std::unique_ptr<grpc::Server> server,
-                       std::unique_ptr<ConnectionAcceptor> acceptor)
-    : server_(std::move(server)), acceptor_(std::move(acceptor)) {}
+                       std::unique_ptr<ConnectionAcceptor> acceptor, QueueUser* queue_user)
+    : server_(std::move(server)), acceptor_(std::move(acceptor)), queue_user_(queue_user) {}
 
 GrpcServer::~GrpcServer() {
   if (!stopped_) Stop(ActiveCalls(), std::chrono::system_clock::now());
@@ -106,6 +114,7 @@ void GrpcServer::Stop(const ActiveCalls& calls, std::chrono::system_clock::time_
     if (!stop.stop_requested()) grpc_server_cancel_all_calls(server_->c_server());
   });
   server_->Shutdown(deadline);
+  if (queue_user_ != nullptr) queue_user_->End();
 }
 
 }  // namespace hallmark::grpc_front

@@ -31,21 +31,29 @@ class Metrics::TokenCollector : public prometheus::Collectable {
   }
 
   std::vector<prometheus::MetricFamily> Collect() const override {
-    prometheus::MetricFamily family;
-    family.name = "hallmark_token_available";
-    family.help = "1 while the token answers, 0 while it is out.";
-    family.type = prometheus::MetricType::Gauge;
+    prometheus::MetricFamily available =
+        Gauge("hallmark_token_available", "1 while the token answers, 0 while it is out.");
+    prometheus::MetricFamily sessions =
+        Gauge("hallmark_token_sessions", "Sessions open on the token.");
     MutexLock lock(mu_);
     for (const Hsm* hsm : tokens_) {
-      prometheus::ClientMetric metric;
-      metric.label.push_back({"token", hsm->token_id()});
-      metric.gauge.value = hsm->available() ? 1 : 0;
-      family.metric.push_back(std::move(metric));
+      available.metric.push_back(Value(*hsm, hsm->available() ? 1 : 0));
+      sessions.metric.push_back(Value(*hsm, static_cast<double>(hsm->open_sessions())));
     }
-    return {std::move(family)};
+    return {std::move(available), std::move(sessions)};
   }
 
  private:
+  static prometheus::MetricFamily Gauge(const char* name, const char* help) {
+    return {name, help, prometheus::MetricType::Gauge, {}};
+  }
+  static prometheus::ClientMetric Value(const Hsm& hsm, double value) {
+    prometheus::ClientMetric metric;
+    metric.label.push_back({"token", hsm.token_id()});
+    metric.gauge.value = value;
+    return metric;
+  }
+
   mutable Mutex mu_;
   std::vector<const Hsm*> tokens_ HALLMARK_GUARDED_BY(mu_);
 };

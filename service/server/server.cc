@@ -297,7 +297,7 @@ Result<void, StartError> Server::Impl::OpenFronts() {
                                               .handshake_timeout = config_.grpc.handshake_timeout};
   auto key_server =
       grpc_front::GrpcServer::Start(*std::exchange(key_listener_, std::nullopt), credentials_,
-                                    *key_front_, key_options, *reporter_);
+                                    key_front_->service(), key_options, *reporter_, &*key_front_);
   if (!key_server.has_value()) return CannotStart(EX_OSERR, std::move(key_server).error());
   key_server_ = *std::move(key_server);
 

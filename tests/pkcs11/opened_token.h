@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -43,8 +44,10 @@ class WaitingTask final : public MacTask {
   ByteView message() const override { return AsBytes(message_); }
   SteadyTime deadline() const override { return deadline_; }
   bool abandoned() const override { return abandon.load(); }
+  bool may_compute_here() const override { return compute_here.load(); }
   Result<MacKey> Admit() override {
     ++admitted;
+    admitted_on = std::this_thread::get_id();
     if (refuse_admission) {
       return Fail(Exception::kDisabledException, "Disabled while it waited.");
     }
@@ -87,7 +90,9 @@ class WaitingTask final : public MacTask {
   }
 
   std::atomic<bool> abandon{false};
+  std::atomic<bool> compute_here{false};
   std::atomic<int> admitted{0};
+  std::atomic<std::thread::id> admitted_on{};
   std::atomic<bool> refuse_admission{false};
 
  private:

@@ -3,6 +3,7 @@
 
 #include "keystate/hsm.h"
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ class AbsentHsm : public Hsm {
   Status DestroyKey(const CkaId&, SteadyTime) override { return Absent(); }
   Result<Bytes> GenerateRandom(std::size_t, SteadyTime) override { return Absent(); }
   std::vector<Bytes> ListKeys() const override { return {}; }
+  std::size_t open_sessions() const override { return 0; }
+  std::size_t open_sessions() const override { return 0; }
 
  private:
   static Unexpected<Error> Absent() {

@@ -24,8 +24,10 @@ using ::testing::Not;
 class SwitchedHsm : public testing::AbsentHsm {
  public:
   bool available() const override { return available_; }
+  std::size_t open_sessions() const override { return sessions_; }
 
   bool available_ = true;
+  std::size_t sessions_ = 0;
 };
 
 class MetricsTest : public ::testing::Test {
@@ -124,7 +126,10 @@ TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
   Listen();
   EXPECT_THAT(Scrape(), HasSubstr("hallmark_token_available{token=\"main\"} 1"));
   hsm_.available_ = false;
-  EXPECT_THAT(Scrape(), HasSubstr("hallmark_token_available{token=\"main\"} 0"));
+  hsm_.sessions_ = 4;
+  const std::string text = Scrape();
+  EXPECT_THAT(text, HasSubstr("hallmark_token_available{token=\"main\"} 0"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_sessions{token=\"main\"} 4"));
 }
 
 TEST_F(MetricsTest, ConnectionsAreCounted) {
