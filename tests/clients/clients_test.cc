@@ -66,8 +66,8 @@ struct ExampleClient {
 };
 
 const std::filesystem::path& StubFolder() {
-  static const TemporaryDirectory folder;
-  return folder.path();
+  static const TemporaryDirectory kFolder;
+  return kFolder.path();
 }
 
 void GeneratePythonStubs() {
@@ -119,10 +119,8 @@ class ClientsTest : public ::testing::TestWithParam<ExampleClient> {
     return hallmark::testing::Run(command, environment);
   }
 
-  static Service* service_;
+  static inline Service* service_ = nullptr;
 };
-
-Service* ClientsTest::service_ = nullptr;
 
 TEST_P(ClientsTest, MakesAMacAndVerifiesItAndIsRefusedAWrongOne) {
   const MacAnswer answer = GenerateMac(service_->admin(), "alias/demo", "Hello World");

@@ -54,13 +54,13 @@ void CheckRefusal(const std::vector<ConfigError>& mistakes, const std::string& p
 }  // namespace hallmark::service
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const hallmark::service::MemoryFile file;
-  file.Replace(data, size);
-  const auto config = hallmark::service::LoadConfig(file.path());
+  static const hallmark::service::MemoryFile kFile;
+  kFile.Replace(data, size);
+  const auto config = hallmark::service::LoadConfig(kFile.path());
   if (config) {
     hallmark::service::CheckAccepted(*config);
   } else {
-    hallmark::service::CheckRefusal(config.error(), file.path());
+    hallmark::service::CheckRefusal(config.error(), kFile.path());
   }
   return 0;
 }

@@ -14,9 +14,9 @@ namespace hallmark {
 namespace {
 
 const Sealer& TestSealer() {
-  static const std::unique_ptr<Sealer> sealer =
+  static const std::unique_ptr<Sealer> kSealer =
       pkcs11::MakeAnchorSealer(SecretBytes(AsBytes("fuzzed under this 32 byte secret")));
-  return *sealer;
+  return *kSealer;
 }
 
 bool IsBase64Url(char c) {
