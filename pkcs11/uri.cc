@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -20,6 +22,34 @@ constexpr std::size_t kMaxPinBytes = 1024;
 
 Unexpected<OpenError> Misconfigured(std::string message) {
   return Unexpected(OpenError{OpenFailure::kConfiguration, std::move(message)});
+}
+
+// What a refusal shows of a URI. Never its query: a PIN may stand there, behind whatever
+// misspelling of pin-value.
+std::string Shown(const std::string& text) {
+  const std::size_t query = text.find('?');
+  return "\"" + (query == std::string::npos ? text : text.substr(0, query) + "?\u2026") + "\"";
+}
+
+// p11-kit reads "pin-va lue" as pin-value.
+bool HoldsPin(std::string text) {
+  text.erase(std::remove_if(text.begin(), text.end(),
+                            [](unsigned char c) { return std::isspace(c) != 0; }),
+             text.end());
+  return text.find("pin-value") != std::string::npos;
+}
+
+// p11-kit takes every other name in the query for a vendor's and goes on: a misspelled pin-source
+// would be no pin-source.
+bool QueryIsKnown(std::string_view text) {
+  std::size_t start = text.find('?');
+  while (start != std::string_view::npos) {
+    const std::size_t next = text.find('&', start + 1);
+    const std::string_view attribute = text.substr(start + 1, next - start - 1);
+    if (attribute.substr(0, attribute.find('=')) != "pin-source") return false;
+    start = next;
+  }
+  return true;
 }
 
 // Nothing if the pin-source is not a file.
@@ -69,31 +99,33 @@ TokenUri::TokenUri(std::unique_ptr<p11_kit_uri, Free> uri, std::string text,
 
 Result<TokenUri, OpenError> TokenUri::Parse(const std::string& text,
                                             const std::filesystem::path& config_directory) {
-  std::unique_ptr<p11_kit_uri, Free> uri(p11_kit_uri_new());
-  const int parsed = p11_kit_uri_parse(text.c_str(), P11_KIT_URI_FOR_ANY, uri.get());
-  // Before any text that repeats the URI: this one would show the PIN.
-  if (text.find("pin-value") != std::string::npos || p11_kit_uri_get_pin_value(uri.get())) {
+  // p11-kit would read it up to there, and take the rest for granted.
+  if (text.find('\0') != std::string::npos || text.find("%00") != std::string::npos) {
+    return Misconfigured("the token's URI holds a NUL character: remove it");
+  }
+  if (HoldsPin(text)) {
     return Misconfigured(
         "the token's URI holds a PIN (pin-value), which would end up in logs and backups: put the "
-        "PIN "
-        "in a file of mode 0600 and name it by pin-source");
+        "PIN in a file of mode 0600 and name it by pin-source");
   }
+  std::unique_ptr<p11_kit_uri, Free> uri(p11_kit_uri_new());
+  const int parsed = p11_kit_uri_parse(text.c_str(), P11_KIT_URI_FOR_ANY, uri.get());
   if (parsed != P11_KIT_URI_OK) {
     const char* reason = p11_kit_uri_message(parsed);
-    return Misconfigured("\"" + text + "\" is not a PKCS#11 URI (" +
+    return Misconfigured(Shown(text) + " is not a PKCS#11 URI (" +
                          (reason == nullptr ? "unknown reason" : reason) +
                          "): write it as in RFC 7512, for example pkcs11:token=NAME");
   }
-  if (p11_kit_uri_any_unrecognized(uri.get())) {
+  if (p11_kit_uri_any_unrecognized(uri.get()) || !QueryIsKnown(text)) {
     return Misconfigured(
-        "\"" + text + "\" has a part that is not known: correct it, for example pkcs11:token=NAME");
+        Shown(text) + " has a part that is not known: correct it, for example pkcs11:token=NAME");
   }
   std::filesystem::path pin_file;
   if (const char* source = p11_kit_uri_get_pin_source(uri.get())) {
     std::optional<std::filesystem::path> file = PinFile(source, config_directory);
     if (!file) {
-      return Misconfigured("the pin-source of \"" + text +
-                           "\" is not a local file: name a file that holds the PIN");
+      return Misconfigured("the pin-source of " + Shown(text) +
+                           " is not a local file: name a file that holds the PIN");
     }
     pin_file = *std::move(file);
   }

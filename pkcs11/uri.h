@@ -23,7 +23,7 @@ class TokenUri {
   // A relative pin-source is looked up in `config_directory`.
   // Errors: kConfiguration for what is not a token URI, holds the PIN itself (pin-value), or names
   // a
-  //   pin-source that is not a file.
+  //   pin-source that is not a file. The message never shows the query, where a PIN may stand.
   static Result<TokenUri, OpenError> Parse(const std::string& text,
                                            const std::filesystem::path& config_directory);
 

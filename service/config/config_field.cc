@@ -97,7 +97,12 @@ void Field::Mistake(std::string_view reason) {
 }
 
 const std::string* Field::AsText() {
-  if (const auto* text = node_.as_string()) return &text->get();
+  if (const auto* text = node_.as_string()) {
+    // Files and addresses would be read up to there only.
+    if (text->get().find('\0') == std::string::npos) return &text->get();
+    Mistake("must not hold a NUL character; remove it");
+    return nullptr;
+  }
   Mistake("must be a string in quotes, is " + std::string(TypeName(node_.type())));
   return nullptr;
 }

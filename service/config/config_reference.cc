@@ -81,9 +81,10 @@ constexpr std::array kToken{
             "Text for the module's C_Initialize, for modules that need one (NSS). Empty: none."},
     KeyHelp{
         "sync_path", "\"\"", true,
-        "Folder whose file system is synced before a new key counts as durable: for tokens that "
-        "keep their keys in files, like SoftHSM's token folder. Empty: the token makes its keys "
-        "durable by itself."},
+        "For tokens that keep their keys in files: the folder of those files, like SoftHSM's token "
+        "folder. Its file system is synced before a new key counts as durable, and what SoftHSM "
+        "would lose if it were killed during a login is copied to the state folder. Empty: the "
+        "token is durable by itself."},
     KeyHelp{"sessions", "0", true,
             "Sessions that compute MACs, each with a thread; at most 1024. 0: twice the number of "
             "processors, within what the token allows."},

@@ -70,6 +70,30 @@ TEST_F(OpenTest, RefusesAPinInTheUriWithoutShowingIt) {
   EXPECT_THAT(error.message, Not(HasSubstr("74119")));
 }
 
+// p11-kit skips white space and gives up at the first mistake, so neither the text as it stands nor
+// p11-kit's own reading shows every PIN.
+TEST_F(OpenTest, NeverShowsAPinWhateverIsWrongWithItsUri) {
+  for (const char* uri :
+       {"pkcs11:token=%zz?pin-va lue=74119", "pkcs11:pin-va lue=74119?token=%zz",
+        "pkcs11:token=x?PIN-VALUE=74119", "pkcs11:token=x?pin%2dvalue=74119",
+        "pkcs11:token=x?pin-vaule=74119", "pkcs11:token=x?pin-source=http://x&pin-vaule=74119"}) {
+    options_.uri = uri;
+    const OpenError error = OpenFails();
+    EXPECT_EQ(error.failure, OpenFailure::kConfiguration) << uri;
+    EXPECT_THAT(error.message, Not(HasSubstr("74119")));
+  }
+}
+
+TEST_F(OpenTest, RefusesAUriOfWhichOnlyTheStartWouldBeRead) {
+  for (const std::string& uri :
+       {options_.uri + std::string("\0?pin-source=no", 15), options_.uri + "%00"}) {
+    options_.uri = uri;
+    const OpenError error = OpenFails();
+    EXPECT_EQ(error.failure, OpenFailure::kConfiguration);
+    EXPECT_THAT(error.message, HasSubstr("NUL"));
+  }
+}
+
 TEST_F(OpenTest, RefusesWhatIsNoUri) {
   options_.uri = "token=x";
   EXPECT_EQ(OpenFails().failure, OpenFailure::kConfiguration);

@@ -253,6 +253,11 @@ TEST_F(ConfigTest, PinInTheUriIsRefusedAndNotRepeated) {
   }
 }
 
+TEST_F(ConfigTest, TextOfWhichOnlyTheStartWouldBeReadIsRefused) {
+  EXPECT_EQ(MistakesIn("[grpc]\nlisten = \"127.0.0.1\\u0000x:9443\"\n" + std::string(kToken)),
+            "2: grpc.listen: must not hold a NUL character; remove it\n");
+}
+
 TEST_F(ConfigTest, AllMistakesAreReportedAtOnce) {
   const std::string mistakes =
       MistakesIn("[site]\nregion = 1\n[grpc]\nlisten = \"x\"\nfoo = 1\n[log]\nlevel = 2\n");
