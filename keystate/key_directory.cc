@@ -74,18 +74,25 @@ std::vector<KeyId> KeyDirectory::DueForDeletion(WallTime now, std::size_t limit)
 std::vector<KeyViewPtr> KeyDirectory::List(const AccountId& account,
                                            const std::optional<KeyId>& after,
                                            std::size_t limit) const {
-  std::vector<KeyId> page;
-  {
-    MutexLock lock(index_mu_);
-    const auto ids = ids_.find(account);
-    if (ids == ids_.end()) return {};
-    auto next = after ? ids->second.upper_bound(*after) : ids->second.begin();
-    for (; next != ids->second.end() && page.size() < limit; ++next) page.push_back(*next);
-  }
   std::vector<KeyViewPtr> views;
-  views.reserve(page.size());
-  for (const KeyId& id : page) {
-    if (KeyViewPtr view = Find(id)) views.push_back(std::move(view));
+  std::optional<KeyId> last = after;
+  // Keys may end between the look into the index and the look at the key: what they leave free is
+  // filled up, since a page that is not full says that nothing follows.
+  for (bool more = true; more && views.size() < limit;) {
+    std::vector<KeyId> ids;
+    {
+      MutexLock lock(index_mu_);
+      const auto of_account = ids_.find(account);
+      if (of_account == ids_.end()) break;
+      const std::set<KeyId>& all = of_account->second;
+      auto next = last ? all.upper_bound(*last) : all.begin();
+      for (; next != all.end() && views.size() + ids.size() < limit; ++next) ids.push_back(*next);
+      more = next != all.end();
+    }
+    for (const KeyId& id : ids) {
+      if (KeyViewPtr view = Find(id)) views.push_back(std::move(view));
+    }
+    if (!ids.empty()) last = ids.back();
   }
   return views;
 }

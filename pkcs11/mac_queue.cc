@@ -110,8 +110,9 @@ Result<MacKey> MacQueue::State::Admit(std::size_t place, MacTask& task) {
 }
 
 Result<MacTag> MacQueue::State::Compute(std::size_t place, MacTask& task, SteadyTime deadline) {
-  return computers[place]->Compute(task, deadline,
-                                   [this, place, &task] { return Admit(place, task); });
+  // One pointer fits into a std::function without memory: running out of it must not end here.
+  const auto admit = [this, place, &task] { return Admit(place, task); };
+  return computers[place]->Compute(task, deadline, [&admit] { return admit(); });
 }
 
 bool MacQueue::State::Conclude(std::size_t place, SteadyTime ended, bool computed) {

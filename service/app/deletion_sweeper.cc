@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <map>
 #include <memory>
+#include <unordered_map>
 #include <utility>
 
 namespace hallmark::app {
@@ -20,23 +20,34 @@ constexpr std::size_t kMaxPerSweep = 100;
 
 // Keys that an earlier run has ended and did not destroy.
 std::vector<KeyView> CondemnedIn(const StoreImage& image) {
-  std::map<KeyId, KeyView> condemned;
+  std::unordered_map<KeyId, KeyView> condemned;
+  const auto destroying = [](const BindingRecord& b) {
+    return b.state == BindingState::kDestroying;
+  };
+  if (std::none_of(image.bindings.begin(), image.bindings.end(), destroying)) return {};
+  std::unordered_map<KeyId, const KeyRecord*> keys;
+  for (const KeyRecord& key : image.keys) keys[key.id] = &key;
+  std::unordered_map<KeyId, const MaterialRecord*> materials;
+  for (const MaterialRecord& material : image.materials) materials[material.key_id] = &material;
   for (const BindingRecord& binding : image.bindings) {
-    if (binding.state != BindingState::kDestroying) continue;
-    const auto key =
-        std::find_if(image.keys.begin(), image.keys.end(),
-                     [&](const KeyRecord& record) { return record.id == binding.key_id; });
-    const auto material =
-        std::find_if(image.materials.begin(), image.materials.end(),
-                     [&](const MaterialRecord& record) { return record.key_id == binding.key_id; });
-    if (key == image.keys.end() || material == image.materials.end()) continue;
-    auto [entry, inserted] = condemned.try_emplace(
-        key->id, KeyView{*key, KeyArn(image.meta.site, key->account, key->id), *material, {}, {}});
-    entry->second.bindings.push_back(binding);
+    const auto key = keys.find(binding.key_id);
+    const auto material = materials.find(binding.key_id);
+    if (!destroying(binding) || key == keys.end() || material == materials.end()) continue;
+    const KeyRecord& record = *key->second;
+    const auto entry = condemned.try_emplace(
+        record.id,
+        KeyView{
+            record, KeyArn(image.meta.site, record.account, record.id), *material->second, {}, {}});
+    entry.first->second.bindings.push_back(binding);
   }
-  std::vector<KeyView> keys;
-  for (auto& [id, key] : condemned) keys.push_back(std::move(key));
-  return keys;
+  std::vector<KeyView> ended;
+  ended.reserve(condemned.size());
+  for (auto& [id, key] : condemned) ended.push_back(std::move(key));
+  return ended;
+}
+
+bool IsDue(const KeyRecord& key, WallTime now) {
+  return key.state == KeyState::kPendingDeletion && key.deletion_date && *key.deletion_date <= now;
 }
 
 std::string Minutes(milliseconds jump) {
@@ -61,31 +72,40 @@ DeletionSweeper::State DeletionSweeper::state() const {
   return {record_.halted, record_.time_seen, due, being_destroyed_};
 }
 
-Status DeletionSweeper::Write(SweeperRecord next) {
+WallTime DeletionSweeper::time_seen() const {
+  MutexLock lock(mu_);
+  return record_.time_seen;
+}
+
+Status DeletionSweeper::Write(SweeperRecord next, const std::optional<Baseline>& baseline) {
   HALLMARK_ASSIGN_OR_RETURN(next.revision, parts_.store.Commit(std::array{Put(next)}));
   MutexLock lock(mu_);
   record_ = next;
+  baseline_ = baseline;
   return {};
 }
 
 bool DeletionSweeper::TimeIsPlausible(WallTime now) {
   const SteadyTime steady = parts_.clock.SteadyNow();
   SweeperRecord next;
-  milliseconds jump{0};
+  std::optional<Baseline> baseline;
   {
     MutexLock lock(mu_);
     if (record_.halted) return false;
     next = record_;
-    if (baseline_) {
-      jump = now - baseline_->wall -
-             std::chrono::duration_cast<milliseconds>(steady - baseline_->steady);
-    } else if (record_.revision != 0) {
-      jump = now - record_.time_seen;  // nobody watched in between
-    }
+    baseline = baseline_;
+  }
+  milliseconds jump{0};
+  if (baseline) {
+    jump =
+        now - baseline->wall - std::chrono::duration_cast<milliseconds>(steady - baseline->steady);
+  } else {
+    if (next.revision != 0) jump = now - next.time_seen;  // nobody watched in between
+    baseline = Baseline{now, steady};
   }
   next.halted = abs(jump) > kMaxJump;
   if (!next.halted) next.time_seen = std::max(next.time_seen, now);
-  if (const Status written = Write(next); !written.has_value()) {
+  if (const Status written = Write(next, baseline); !written.has_value()) {
     listener_(Event::kWaiting,
               "deletion sweeper: nothing is destroyed before the time can be stored: " +
                   ToString(written.error()));
@@ -94,30 +114,22 @@ bool DeletionSweeper::TimeIsPlausible(WallTime now) {
   if (next.halted) {
     listener_(Event::kHalted,
               "deletion sweeper: halted, since the clock has jumped by " + Minutes(jump) +
-                  "; no key is destroyed before the clock is checked and `hallmark sweeper resume` "
-                  "is run");
-    return false;
+                  "; no further key is ended before the clock is checked and `hallmark sweeper "
+                  "resume` is run");
   }
-  MutexLock lock(mu_);
-  if (!baseline_) baseline_ = Baseline{now, steady};
-  return true;
+  return !next.halted;
 }
 
 Status DeletionSweeper::Resume() {
-  const WallTime now = parts_.clock.Now();
-  const SteadyTime steady = parts_.clock.SteadyNow();
+  const Baseline now{parts_.clock.Now(), parts_.clock.SteadyNow()};
   SweeperRecord next;
   {
     MutexLock lock(mu_);
     next = record_;
   }
   next.halted = false;
-  next.time_seen = now;
-  HALLMARK_RETURN_IF_ERROR(Write(next));
-  {
-    MutexLock lock(mu_);
-    baseline_ = Baseline{now, steady};
-  }
+  next.time_seen = now.wall;
+  HALLMARK_RETURN_IF_ERROR(Write(next, now));
   listener_(Event::kResumed, "deletion sweeper: resumed; keys past their date are destroyed");
   return {};
 }
@@ -146,8 +158,9 @@ void DeletionSweeper::Condemn(const KeyViewPtr& view) {
     }
     return;
   }
-  parts_.keys.Remove(key.key.id);
+  // Names first: who finds none is told so, and not that its key is missing.
   for (const AliasRecord& alias : aliases) parts_.keys.RemoveAlias(alias);
+  parts_.keys.Remove(key.key.id);
   if (client_token) parts_.client_tokens.Forget(*client_token);
 
   key.key.revision = *revision;
@@ -156,7 +169,7 @@ void DeletionSweeper::Condemn(const KeyViewPtr& view) {
   condemned_.push_back(std::move(key));
 }
 
-bool DeletionSweeper::Destroy(KeyView& key) {
+bool DeletionSweeper::Destroy(const KeyView& key) {
   std::vector<StoreWrite> writes;
   for (const BindingRecord& binding : key.bindings) {
     Status destroyed;
@@ -190,19 +203,26 @@ bool DeletionSweeper::Destroy(KeyView& key) {
   return true;
 }
 
-void DeletionSweeper::DestroyCondemned(const std::stop_token& stop) {
-  std::erase_if(condemned_, [&](KeyView& key) { return !stop.stop_requested() && Destroy(key); });
+bool DeletionSweeper::DestroyCondemned(const std::stop_token& stop) {
+  // The first failure ends the pass: a token that does not answer would cost its limit each time.
+  while (!condemned_.empty() && !stop.stop_requested() && Destroy(condemned_.back())) {
+    condemned_.pop_back();
+  }
   MutexLock lock(mu_);
   being_destroyed_ = condemned_.size();
+  return condemned_.empty();
 }
 
 void DeletionSweeper::Sweep(const std::stop_token& stop) {
   const WallTime now = parts_.clock.Now();
-  if (TimeIsPlausible(now)) {
-    for (const KeyId& id : parts_.keys.DueForDeletion(now, kMaxPerSweep)) {
-      if (stop.stop_requested()) return;
-      if (const KeyViewPtr view = parts_.keys.Find(id)) Condemn(view);
-    }
+  const bool plausible = TimeIsPlausible(now);
+  // What has ended goes first; while a token does not destroy it, no other key is ended.
+  if (!DestroyCondemned(stop) || !plausible) return;
+  for (const KeyId& id : parts_.keys.DueForDeletion(now, kMaxPerSweep)) {
+    if (stop.stop_requested()) return;
+    // Looked at again: its deletion may have been cancelled while others were ended.
+    const KeyViewPtr view = parts_.keys.Find(id);
+    if (view != nullptr && IsDue(view->key, now)) Condemn(view);
   }
   DestroyCondemned(stop);
 }

@@ -24,7 +24,8 @@ namespace hallmark::app {
 // A key is destroyed only if its waiting period was really lived through. The sweeper stores the
 // highest time that it has seen, and compares the wall clock with it and with the steady clock: a
 // jump of more than an hour, in either direction, halts it until an operator has looked at the
-// clock. A daemon that was down for longer is a jump, too.
+// clock. A daemon that was down for longer is a jump, too; what the clock does in shorter stops is
+// not seen, each up to an hour.
 //
 // A key ends in this order: bindings durable as `destroying`, names and tags removed with them →
 // withdrawn from memory → destroyed on its tokens → records removed. From the first step on the key
@@ -67,6 +68,8 @@ class DeletionSweeper {
   void Sweep(const std::stop_token& stop) HALLMARK_EXCLUDES(mu_);
 
   State state() const HALLMARK_EXCLUDES(mu_);
+  // The highest time that any run has seen.
+  WallTime time_seen() const HALLMARK_EXCLUDES(mu_);
 
   // The operator vouches for the clock: time goes on from what it shows now.
   //
@@ -82,11 +85,13 @@ class DeletionSweeper {
 
   // Whether time went on as it should; halts otherwise.
   bool TimeIsPlausible(WallTime now) HALLMARK_EXCLUDES(mu_);
-  Status Write(SweeperRecord next) HALLMARK_EXCLUDES(mu_);
+  // Stores the record, then takes over both as one.
+  Status Write(SweeperRecord next, const std::optional<Baseline>& baseline) HALLMARK_EXCLUDES(mu_);
   void Condemn(const KeyViewPtr& view) HALLMARK_EXCLUDES(mu_);
   // True when nothing of the key is left.
-  bool Destroy(KeyView& key);
-  void DestroyCondemned(const std::stop_token& stop) HALLMARK_EXCLUDES(mu_);
+  bool Destroy(const KeyView& key);
+  // True when nothing is left that has ended.
+  bool DestroyCondemned(const std::stop_token& stop) HALLMARK_EXCLUDES(mu_);
 
   const Parts parts_;
   const Listener listener_;

@@ -37,10 +37,15 @@ struct Engine {
   Sealer& sealer;
   Clock& clock;
   RandomSource& random;
-  // Runs what waits for the store or for key generation.
+  // Runs what waits for the store. A token that hangs must not hold up a revocation, so what waits
+  // for a token has a pool of its own.
   WorkerPool& control;
+  WorkerPool& token_control;
   // Told of every finished call: logs and metrics. Must not block.
   std::function<void(const CallContext&, const Status&)> on_finished;
+  // The highest time that was ever seen: a clock that was put back must not bring a deletion
+  // nearer.
+  std::function<WallTime()> time_seen = [] { return WallTime{}; };
 };
 
 }  // namespace hallmark::app

@@ -6,6 +6,7 @@
 #include "service/app/pipeline.h"
 #include "service/app/timestamps.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <memory>
@@ -82,7 +83,8 @@ Status ScheduleKeyDeletion(Engine& engine, CallContext& call,
                       " and " + std::to_string(kLongestWindowDays));
     }
     view.key.state = KeyState::kPendingDeletion;
-    view.key.deletion_date = engine.clock.Now() + std::chrono::days(days);
+    view.key.deletion_date =
+        std::max(engine.clock.Now(), engine.time_seen()) + std::chrono::days(days);
     return {};
   };
   HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,

@@ -57,15 +57,18 @@ enum class Generation { kOver, kPerhapsUnderWay };
 // Removes what `draft` left on token and in store. The `creating` binding stays where that fails,
 // and while the object may still come into being: it is all that names the object, and the next
 // start removes both. Only the client token is always freed, for the caller's retry.
-void Undo(Engine& engine, const Draft& draft, Generation generation) {
+// Whether nothing is left.
+bool Undo(Engine& engine, const Draft& draft, Generation generation) {
   std::vector<StoreWrite> writes;
+  bool destroyed = false;
   if (draft.retry) writes.push_back(Remove(*draft.retry));
   if (generation == Generation::kOver &&
       engine.hsm.DestroyKey(draft.binding.cka_id, engine.clock.SteadyNow() + kUndoLimit)) {
+    destroyed = true;
     writes.insert(writes.end(), {Remove(draft.binding), Remove(draft.material), Remove(draft.key)});
     for (const TagRecord& tag : draft.tags) writes.push_back(Remove(tag));
   }
-  static_cast<void>(engine.store.Commit(writes).has_value());
+  return engine.store.Commit(writes).has_value() && destroyed;
 }
 
 Result<KeyRecord> Make(Engine& engine, NewKey wanted, SteadyTime deadline) {
@@ -75,7 +78,7 @@ Result<KeyRecord> Make(Engine& engine, NewKey wanted, SteadyTime deadline) {
                 "The token that holds the keys did not do what was asked; repeat the request.",
                 "token " + engine.hsm.token_id() + " is out");
   }
-  HALLMARK_ASSIGN_OR_RETURN(const KeyQuota::Place place, engine.key_quota.Take(wanted.account));
+  HALLMARK_ASSIGN_OR_RETURN(KeyQuota::Place place, engine.key_quota.Take(wanted.account));
   HALLMARK_ASSIGN_OR_RETURN(Draft draft, MakeDraft(engine, std::move(wanted)));
   std::vector<StoreWrite> intent{Put(draft.key), Put(draft.material), Put(draft.binding)};
   for (const TagRecord& tag : draft.tags) intent.push_back(Put(tag));
@@ -97,8 +100,11 @@ Result<KeyRecord> Make(Engine& engine, NewKey wanted, SteadyTime deadline) {
       engine.hsm.GenerateKey(draft.binding.cka_id, draft.key.spec, deadline);
   if (!generated) {
     // The token is waited for until the deadline, no longer.
-    Undo(engine, draft,
-         engine.clock.SteadyNow() < deadline ? Generation::kOver : Generation::kPerhapsUnderWay);
+    const bool undone = Undo(
+        engine, draft,
+        engine.clock.SteadyNow() < deadline ? Generation::kOver : Generation::kPerhapsUnderWay);
+    // Or short deadlines would be a way round the quota.
+    if (!undone) place.Keep();
     return Unexpected(std::move(generated).error());
   }
 

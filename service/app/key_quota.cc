@@ -19,8 +19,9 @@ KeyQuota::Place::~Place() {
 
 Result<KeyQuota::Place> KeyQuota::Take(const AccountId& account) {
   MutexLock lock(mu_);
-  std::size_t& being_made = being_made_[account];
-  const std::size_t of_account = keys_.CountKeysOf(account) + being_made;
+  const auto being_made = being_made_.find(account);
+  const std::size_t of_account =
+      keys_.CountKeysOf(account) + (being_made == being_made_.end() ? 0 : being_made->second);
   if (of_account >= limits_.per_account) {
     return Exceeded("account", limits_.per_account, of_account);
   }
@@ -28,7 +29,7 @@ Result<KeyQuota::Place> KeyQuota::Take(const AccountId& account) {
   if (limits_.per_token != 0 && on_token >= limits_.per_token) {
     return Exceeded("token", limits_.per_token, on_token);
   }
-  ++being_made;
+  ++being_made_[account];
   ++all_being_made_;
   return Place(*this, account);
 }

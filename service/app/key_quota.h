@@ -36,6 +36,9 @@ class KeyQuota {
     Place& operator=(Place&&) = delete;
     ~Place();
 
+    // What was begun cannot be undone before the next start: it counts until then.
+    void Keep() { quota_ = nullptr; }
+
    private:
     friend class KeyQuota;
     Place(KeyQuota& quota, const AccountId& account) : quota_(&quota), account_(account) {}
@@ -52,7 +55,7 @@ class KeyQuota {
 
   const KeyDirectory& keys_;
   const KeyLimits limits_;
-  Mutex mu_;
+  Mutex mu_;  // taken before the directory's
   std::map<AccountId, std::size_t> being_made_ HALLMARK_GUARDED_BY(mu_);
   std::size_t all_being_made_ HALLMARK_GUARDED_BY(mu_) = 0;
 };

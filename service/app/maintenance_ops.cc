@@ -4,6 +4,7 @@
 #include "service/app/timestamps.h"
 #include "service/app/token_inventory.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace hallmark::app {
@@ -37,7 +38,10 @@ Status ListOrphans(MaintenanceAdmin& admin, const v1::ListOrphansRequest& /*requ
                    v1::ListOrphansResponse* response) {
   const std::vector<Bytes> listed = admin.hsm.ListKeys();
   HALLMARK_ASSIGN_OR_RETURN(const StoreImage image, admin.store.Load());
+  // What was destroyed meanwhile, with its record, is none.
+  const std::vector<Bytes> still_listed = admin.hsm.ListKeys();
   for (const Bytes& id : TakeInventory(listed, image, admin.hsm).orphans) {
+    if (std::find(still_listed.begin(), still_listed.end(), id) == still_listed.end()) continue;
     v1::TokenObject* object = response->add_objects();
     object->set_token(admin.hsm.token_id());
     object->set_cka_id(ToHex(id));

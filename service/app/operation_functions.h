@@ -63,7 +63,8 @@ Status UpdateKeyDescription(Engine& engine, CallContext& call,
                             const v1::UpdateKeyDescriptionRequest& request,
                             v1::UpdateKeyDescriptionResponse* response);
 
-// These end on a thread of the token; `response` is written only just before `done` gets a success.
+// These end on whichever thread computes the MAC, this one or another; `response` is written only
+// just before `done` gets a success.
 void GenerateMac(Engine& engine, const CallPtr& call, const v1::GenerateMacRequest& request,
                  v1::GenerateMacResponse* response, Done done);
 void VerifyMac(Engine& engine, const CallPtr& call, const v1::VerifyMacRequest& request,

@@ -105,11 +105,12 @@ void Dispatch(Engine& engine, const CallPtr& call, const Message& request, Messa
     return;
   }
   const OperationRow& row = Row(call->operation);
-  if (row.lane != Lane::kControl) {
+  if (row.lane == Lane::kMemory || row.lane == Lane::kToken) {
     row.run(engine, call, request, response, finish);
     return;
   }
-  const bool taken = engine.control.Submit([&engine, &row, call, &request, response, finish] {
+  WorkerPool& pool = row.lane == Lane::kControl ? engine.control : engine.token_control;
+  const bool taken = pool.Submit([&engine, &row, call, &request, response, finish] {
     RunControl(engine, row, call, request, response, finish);
   });
   if (!taken) finish(Unexpected(Throttled(kControlRetry, "the control queue is full")));

@@ -15,9 +15,10 @@ namespace hallmark::app {
 
 // Where an operation's function runs.
 enum class Lane {
-  kMemory,   // on the thread that received the call: reads memory only
-  kControl,  // on the control pool: waits for the store or for key generation
-  kToken,    // begins on the receiving thread, ends on a thread of the token
+  kMemory,        // on the thread that received the call: reads memory only
+  kControl,       // on the control pool: waits for the store, and never for a token
+  kTokenControl,  // on a pool of its own: waits for a token, which may hang
+  kToken,         // begins on the receiving thread, ends on whichever computes the MAC
 };
 
 struct OperationRow {

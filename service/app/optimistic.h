@@ -5,14 +5,18 @@
 #include "service/app/call_context.h"
 #include "service/app/engine.h"
 
+#include <chrono>
 #include <thread>
 
 namespace hallmark::app {
 
+// What publishing a change takes at most, as a rule.
+inline constexpr std::chrono::milliseconds kWinnerTime{1};
+
 // Calls `attempt`, which decides and commits, again and again while it loses against another
-// writer, until the call's deadline.
+// writer, until nobody waits for it any more.
 //
-// Errors: those of `attempt`; ConflictException only when the deadline is over.
+// Errors: those of `attempt`; ConflictException only when the deadline is over or the caller gone.
 template <class Attempt>
 auto UntilWon(const Engine& engine, const CallContext& call, const Attempt& attempt)
     -> decltype(attempt()) {
@@ -20,9 +24,9 @@ auto UntilWon(const Engine& engine, const CallContext& call, const Attempt& atte
     auto outcome = attempt();
     const bool lost =
         !outcome.has_value() && outcome.error().exception == Exception::kConflictException;
-    if (!lost || engine.clock.SteadyNow() >= call.deadline) return outcome;
+    if (!lost || call.cancelled || engine.clock.SteadyNow() >= call.deadline) return outcome;
     // The winner's change is durable, and about to be visible.
-    std::this_thread::yield();
+    std::this_thread::sleep_for(kWinnerTime);
   }
 }
 

@@ -24,16 +24,22 @@ Unexpected<Error> Reserved() {
   return Fail(Exception::kTagException, "Tags beginning with aws: are reserved");
 }
 
+Unexpected<Error> TooMany() { return Fail(Exception::kTagException, "Too many tags"); }
+
 }  // namespace
 
 Status CheckTags(const TagList& tags) {
+  // One beyond is as many as the work that rules out more has to look at.
+  const int looked_at = std::min(tags.size(), static_cast<int>(kMaxTagsPerKey) + 1);
   std::set<std::string_view> seen;
   bool duplicate = false;
-  for (const v1::Tag& tag : tags) {
-    if (IsReserved(tag.tag_key())) return Reserved();
-    duplicate = !seen.insert(tag.tag_key()).second || duplicate;
+  for (int i = 0; i < looked_at; ++i) {
+    const std::string& tag_key = tags.Get(i).tag_key();
+    if (IsReserved(tag_key)) return Reserved();
+    duplicate = !seen.insert(tag_key).second || duplicate;
   }
   if (duplicate) return Fail(Exception::kTagException, "Duplicate tag keys");
+  if (tags.size() > looked_at) return TooMany();
   return {};
 }
 
@@ -58,7 +64,7 @@ Result<std::vector<std::size_t>> MergeTags(const KeyId& key_id, const TagList& g
       same->tag_value = tag.tag_value();
     }
   }
-  if (tags->size() > kMaxTagsPerKey) return Fail(Exception::kTagException, "Too many tags");
+  if (tags->size() > kMaxTagsPerKey) return TooMany();
   return changed;
 }
 

@@ -15,7 +15,8 @@ namespace hallmark::app {
 
 using TagList = google::protobuf::RepeatedPtrField<v1::Tag>;
 
-// Errors: TagException for a reserved prefix, or a tag key that is given twice.
+// Errors: TagException for a reserved prefix, a tag key that is given twice, or more tags than a
+//   key can have.
 Status CheckTags(const TagList& tags);
 // Errors: TagException for a reserved prefix.
 Status CheckTagKeys(const google::protobuf::RepeatedPtrField<std::string>& tag_keys);

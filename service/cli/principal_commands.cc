@@ -60,7 +60,15 @@ ExitCode IssueCredentials(const Home& home, const Flags& flags, Request request,
 
   Response response;
   if (const auto registered = Administer(home, request, &response); !registered) {
-    RemoveFiles(*certificate);
+    const std::string& exception = registered.error().exception;
+    if (exception.empty() || exception == "DependencyTimeoutException") {
+      // It may have been done all the same, and then these files are all there is.
+      std::cerr << "hallmark: what became of the call is not known; see `hallmark principal show`. "
+                   "The new certificate is kept: "
+                << certificate->certificate_file.string() << '\n';
+    } else {
+      RemoveFiles(*certificate);
+    }
     return Report(registered.error(), operation);
   }
   const auto secret = receipt->Open(response.encrypted_secret_access_key());

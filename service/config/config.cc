@@ -327,15 +327,24 @@ void CheckOwner(const std::filesystem::path& file, Mistakes& mistakes) {
   }
 }
 
+constexpr std::uintmax_t kMaxFileBytes = 64 * 1024;
+
 enum class Named { kIgnored, kChecked };
 
 Config Read(const std::filesystem::path& file, Named files, Mistakes& mistakes) {
   Config config;
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::absolute(file, error).parent_path();
+  // Before it is opened, since a pipe would be waited for. The parser needs stack for what it
+  // reads.
+  const bool regular = std::filesystem::is_regular_file(file, error);
+  if (regular && std::filesystem::file_size(file, error) > kMaxFileBytes) {
+    mistakes.Add(0, "", "larger than 64 KiB; is it the configuration?");
+    return config;
+  }
   std::ifstream stream(file, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (error || !stream) {
+  const std::string text{std::istreambuf_iterator<char>(regular ? stream.rdbuf() : nullptr), {}};
+  if (error || !regular || !stream) {
     mistakes.Add(0, "", "cannot be read; name an existing file that this user may read");
     return config;
   }

@@ -1,5 +1,6 @@
 #include "service/server/maintenance.h"
 
+#include "service/app/guard.h"
 #include "service/app/usage_flush.h"
 
 #include <chrono>
@@ -28,13 +29,21 @@ Maintenance::~Maintenance() {
 }
 
 void Maintenance::Work(const std::stop_token& stop) {
-  sweeper_.Sweep(stop);
-  metrics_.SetSweeperHalted(sweeper_.state().halted);
+  // Threads or memory may be short: that must not end the daemon, and the next turn tries again.
+  const Status swept = app::Guarded([&]() -> Status {
+    sweeper_.Sweep(stop);
+    metrics_.SetSweeperHalted(sweeper_.state().halted);
+    return {};
+  });
+  if (!swept.has_value()) {
+    log_.Write(LogLevel::kError, "deletion", {{"text", ToString(swept.error())}});
+  }
   FlushLastUsage();
 }
 
 void Maintenance::FlushLastUsage() {
-  const Status flushed = app::FlushUsage(parts_.last_usage, parts_.keys, parts_.store);
+  const Status flushed = app::Guarded(
+      [this] { return app::FlushUsage(parts_.last_usage, parts_.keys, parts_.store); });
   if (flushed.has_value()) return;
   // It is tried again; until then only a crash would lose it.
   log_.Write(LogLevel::kWarning, "last usage", {{"text", ToString(flushed.error())}});

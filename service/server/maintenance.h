@@ -27,6 +27,7 @@ class Maintenance {
   Maintenance& operator=(const Maintenance&) = delete;
 
   app::MaintenanceAdmin& admin() { return admin_; }
+  WallTime time_seen() const { return sweeper_.time_seen(); }
 
  private:
   void Work(const std::stop_token& stop);

@@ -45,6 +45,7 @@ namespace hallmark::service {
 namespace {
 
 constexpr std::size_t kControlThreads = 4;
+constexpr std::size_t kTokenControlThreads = 4;
 constexpr std::size_t kMaxQueuedControlWork = 1024;
 constexpr std::size_t kAdminThreads = 2;
 constexpr std::size_t kMaxQueuedAdminWork = 64;
@@ -155,6 +156,7 @@ class Server::Impl {
   LastUsage last_usage_;
   std::optional<app::KeyQuota> key_quota_;
   std::optional<app::WorkerPool> control_;
+  std::optional<app::WorkerPool> token_control_;
   std::optional<app::WorkerPool> admin_pool_;
   std::optional<app::Engine> engine_;
   std::optional<app::PrincipalAdmin> principal_admin_;
@@ -272,6 +274,7 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   }
   reporter_.emplace(*log_, *metrics_);
   control_.emplace(kControlThreads, kMaxQueuedControlWork);
+  token_control_.emplace(kTokenControlThreads, kMaxQueuedControlWork);
   admin_pool_.emplace(kAdminThreads, kMaxQueuedAdminWork);
   key_quota_.emplace(
       keys_, app::KeyLimits{config_.limits.keys_per_account, config_.limits.keys_per_token});
@@ -281,10 +284,12 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   engine_.emplace(app::Engine{config_.site, std::exchange(image_, {}).meta.store_id, instance_id_,
                               keys_, principals_, client_tokens_, last_usage_, *key_quota_, *store_,
                               *token_.hsm, *token_.sealer, clock_, random_, *control_,
+                              *token_control_,
                               [this](const app::CallContext& call, const Status& status) {
                                 metrics_->Finished(call, status);
                                 request_log_->Finished(call, status);
-                              }});
+                              },
+                              [this] { return maintenance_->time_seen(); }});
   principal_admin_.emplace(
       app::PrincipalAdmin{config_.site, principals_, *store_, clock_, random_, *token_.sealer});
   authenticator_.emplace(principals_, clock_);
@@ -381,6 +386,7 @@ void Server::Impl::Stop() {
   // Scrapes look at the token.
   maintenance_.reset();
   control_.reset();
+  token_control_.reset();
   admin_pool_.reset();
   if (metrics_.has_value()) metrics_->StopListening();
   token_.hsm.reset();

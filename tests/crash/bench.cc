@@ -191,10 +191,12 @@ bool Bench::Finds(const std::string& sql) const {
 }
 
 bool Bench::Swept() {
-  std::string revision;
-  Query(daemon_.home(), "SELECT revision FROM sweeper", [&](char** row) { revision = row[0]; });
-  if (revision == sweeper_revision_) return false;
-  sweeper_revision_ = revision;
+  // With the time: a store of yesterday comes to the same revision again.
+  std::string sweep;
+  Query(daemon_.home(), "SELECT revision || ' ' || time_seen FROM sweeper",
+        [&](char** row) { sweep = row[0]; });
+  if (sweep == last_sweep_) return false;
+  last_sweep_ = sweep;
   return true;
 }
 

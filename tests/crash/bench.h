@@ -82,7 +82,7 @@ class Bench {
   Client client_;
   std::map<std::string, std::string> foreign_files_;
   std::size_t foreign_objects_ = 0;
-  std::string sweeper_revision_;             // of the latest start
+  std::string last_sweep_;                   // of the latest start
   std::optional<int> exit_code_;             // once we have waited for the end
   std::map<std::string, std::string> macs_;  // by key id, as first seen
   std::atomic<int> number_ = 0;

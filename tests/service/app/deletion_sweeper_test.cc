@@ -7,10 +7,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace hallmark::app {
@@ -19,6 +22,22 @@ namespace {
 using ::testing::HasSubstr;
 using Event = DeletionSweeper::Event;
 
+// The store, with something that happens just before a commit.
+class HookedStore final : public KeyStore {
+ public:
+  explicit HookedStore(KeyStore& store) : store_(store) {}
+  Result<StoreImage> Load() override { return store_.Load(); }
+  Result<Revision> Commit(std::span<const StoreWrite> writes) override {
+    if (const auto hook = std::exchange(before_commit, nullptr)) hook(writes);
+    return store_.Commit(writes);
+  }
+
+  std::function<void(std::span<const StoreWrite>)> before_commit;
+
+ private:
+  KeyStore& store_;
+};
+
 class DeletionSweeperTest : public OperationsTest {
  protected:
   DeletionSweeperTest() { Restart(); }
@@ -26,7 +45,7 @@ class DeletionSweeperTest : public OperationsTest {
   // A sweeper as a new run of the daemon makes it.
   void Restart() {
     sweeper_ = std::make_unique<DeletionSweeper>(
-        DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_, *open_.hsm, clock_},
+        DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, hooked_, *open_.hsm, clock_},
         *store_->Load(), [this](Event event, const std::string& text) {
           events_.push_back(event);
           texts_.push_back(text);
@@ -54,6 +73,7 @@ class DeletionSweeperTest : public OperationsTest {
     return static_cast<int>(std::count(events_.begin(), events_.end(), event));
   }
 
+  HookedStore hooked_{*store_};
   std::unique_ptr<DeletionSweeper> sweeper_;
   std::vector<Event> events_;
   std::vector<std::string> texts_;
@@ -109,6 +129,28 @@ TEST_F(DeletionSweeperTest, ACancelledDeletionIsNotCarriedOut) {
   EXPECT_THAT(Mac(key), IsOk());
 }
 
+TEST_F(DeletionSweeperTest, ADeletionThatIsCancelledWhileOthersAreEndedIsNotCarriedOut) {
+  const std::string keys[] = {ScheduledKey(), ScheduledKey()};
+  Sweep();
+  Live(8 * 24h);
+  // At the commit of the time, then at that of the first key.
+  std::string kept;
+  hooked_.before_commit = [&](auto) {
+    hooked_.before_commit = [&](std::span<const StoreWrite> writes) {
+      const KeyId ended = std::get<KeyRecord>(writes.front().record).id;
+      kept = ended.ToString() == keys[0] ? keys[1] : keys[0];
+      EXPECT_THAT(CancelKeyDeletion(kept), IsOk());
+      EXPECT_THAT(EnableKey(kept), IsOk());
+    };
+  };
+  Sweep();
+  ASSERT_FALSE(kept.empty());
+  EXPECT_EQ(Count(Event::kDestroyed), 1);
+  EXPECT_THAT(Mac(kept), IsOk());
+  Sweep();
+  EXPECT_THAT(Mac(kept), IsOk());
+}
+
 TEST_F(DeletionSweeperTest, AJumpOfTheClockHaltsItUntilItIsResumed) {
   const std::string key = ScheduledKey();
   const CkaId object = CkaIdOf(key);
@@ -130,6 +172,17 @@ TEST_F(DeletionSweeperTest, AJumpOfTheClockHaltsItUntilItIsResumed) {
   EXPECT_FALSE(sweeper_->state().halted);
   Sweep();
   EXPECT_FALSE(OnToken(object));
+}
+
+TEST_F(DeletionSweeperTest, AClockThatWasPutBackBringsNoDeletionNearer) {
+  Sweep();
+  engine_->time_seen = [this] { return sweeper_->time_seen(); };
+  clock_.ahead -= std::chrono::milliseconds(23 * 24h).count();
+  const std::string key = ScheduledKey();
+  clock_.ahead += std::chrono::milliseconds(23 * 24h).count();
+  Sweep();
+  EXPECT_FALSE(sweeper_->state().halted);
+  EXPECT_THAT(CancelKeyDeletion(key), IsOk());
 }
 
 TEST_F(DeletionSweeperTest, AJumpBackHaltsItToo) {
@@ -168,7 +221,7 @@ TEST_F(DeletionSweeperTest, AnEndedKeyIsDestroyedWhenItsTokenAnswersAgain) {
   const CkaId object = CkaIdOf(key);
   Sweep();
   Live(8 * 24h);
-  FaultList::Arm({.function = "C_DestroyObject", .rv = CKR_FUNCTION_FAILED, .times = 1});
+  FaultList::Arm({.function = "C_DestroyObject", .rv = CKR_DATA_INVALID, .times = 1});
   Sweep();
   EXPECT_EQ(Count(Event::kWaiting), 1);
   EXPECT_EQ(sweeper_->state().being_destroyed, 1U);

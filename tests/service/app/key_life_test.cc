@@ -223,9 +223,28 @@ TEST_F(KeyLifeTest, RandomBytesComeFromTheToken) {
   EXPECT_EQ(FaultList::Calls("C_GenerateRandom"), 2U);
   EXPECT_EQ(first.plaintext().size(), 1024U);
   EXPECT_NE(first.plaintext(), second.plaintext());
-  FaultList::Arm({.function = "C_GenerateRandom", .rv = CKR_DEVICE_ERROR, .times = 1});
+  FaultList::Arm({.function = "C_GenerateRandom", .rv = CKR_DATA_INVALID, .times = 1});
   EXPECT_THAT(Call<v1::GenerateRandomResponse>(Operation::kGenerateRandom, request),
               Raises(Exception::kDependencyTimeoutException));
+}
+
+TEST_F(KeyLifeTest, ATokenThatHangsHoldsUpNoRevocation) {
+  const std::string key = CreateKey();
+  FaultList::Arm({.function = "C_GenerateRandom", .times = 0, .hang = true});
+  v1::GenerateRandomRequest request;
+  request.set_number_of_bytes(1);
+  std::vector<std::unique_ptr<Pending<v1::GenerateRandomRequest, v1::GenerateRandomResponse>>> hung;
+  for (int i = 0; i < 2 * kControlThreads; ++i) {
+    hung.push_back(Start<v1::GenerateRandomResponse>(Operation::kGenerateRandom, request));
+  }
+  EXPECT_TRUE(FaultList::WaitForHanging(1, 10s));
+  v1::DisableKeyRequest disable;
+  disable.set_key_id(key);
+  auto disabled = Start<v1::DisableKeyResponse>(Operation::kDisableKey, disable);
+  EXPECT_EQ(disabled->answer.wait_for(10s), std::future_status::ready);
+  FaultList::Disarm();
+  EXPECT_THAT(disabled->answer.get(), IsOk());
+  for (const auto& call : hung) call->answer.wait();
 }
 
 TEST_F(KeyLifeTest, MarkersServeOnlyTheListTheyCameFrom) {

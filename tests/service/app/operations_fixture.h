@@ -57,10 +57,11 @@ class OperationsTest : public ::testing::Test {
     EXPECT_THAT(store, IsOk());
     store_ = *std::move(store);
     control_ = std::make_unique<WorkerPool>(kControlThreads, 100);
+    token_control_ = std::make_unique<WorkerPool>(kControlThreads, 100);
     engine_ = std::make_unique<Engine>(
         Engine{kSite, "store", "instance", keys_, principals_, client_tokens_, last_usage_,
                key_quota_, *store_, *open_.hsm, *open_.sealer, clock_, random_, *control_,
-               [this](const CallContext&, const Status&) { ++finished_; }});
+               *token_control_, [this](const CallContext&, const Status&) { ++finished_; }});
     caller_ = AddCaller("Admin");
   }
   ~OperationsTest() override { FaultList::Disarm(); }
@@ -189,13 +190,13 @@ class OperationsTest : public ::testing::Test {
     return busy;
   }
 
-  // Every thread of the control pool waits until the latch is counted down. The latch is shared:
-  // they may still look at it when the test has ended.
-  std::shared_ptr<std::latch> OccupyControlThreads() {
+  // Every thread of the pool that waits for tokens waits until the latch is counted down. The latch
+  // is shared: they may still look at it when the test has ended.
+  std::shared_ptr<std::latch> OccupyTokenControl() {
     auto occupied = std::make_shared<std::latch>(kControlThreads);
     auto release = std::make_shared<std::latch>(1);
     for (int i = 0; i < kControlThreads; ++i) {
-      EXPECT_TRUE(control_->Submit([occupied, release] {
+      EXPECT_TRUE(token_control_->Submit([occupied, release] {
         occupied->count_down();
         release->wait();
       }));
@@ -217,6 +218,7 @@ class OperationsTest : public ::testing::Test {
   std::unique_ptr<KeyStore> store_;
   pkcs11::OpenToken open_;
   std::unique_ptr<WorkerPool> control_;
+  std::unique_ptr<WorkerPool> token_control_;
   std::unique_ptr<Engine> engine_;
   std::shared_ptr<const Principal> caller_;
 };

@@ -24,7 +24,8 @@ TEST(OperationsTableTest, ServesEveryMethodOfTheServiceAndNothingElse) {
 TEST(OperationsTableTest, RowsAreFoundByTheirOperation) {
   EXPECT_EQ(Row(Operation::kGenerateMac).lane, Lane::kToken);
   EXPECT_EQ(Row(Operation::kGenerateMac).key_ids, KeyIdForms::kKeyOrAlias);
-  EXPECT_EQ(Row(Operation::kCreateKey).lane, Lane::kControl);
+  EXPECT_EQ(Row(Operation::kCreateKey).lane, Lane::kTokenControl);
+  EXPECT_EQ(Row(Operation::kDisableKey).lane, Lane::kControl);
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ TEST_F(OperationsTest, ACallIsAnsweredByItsDeadlineWhileTheTokenHangs) {
 }
 
 TEST_F(OperationsTest, AQueuedCreateKeyWhosePrincipalIsRemovedMakesNoKey) {
-  const auto release = OccupyControlThreads();
+  const auto release = OccupyTokenControl();
   auto queued = Start<v1::CreateKeyResponse>(Operation::kCreateKey, NewHmac256());
   principals_.Withdraw("Admin");
   release->count_down();
@@ -99,8 +99,8 @@ TEST_F(OperationsTest, AQueuedCreateKeyWhosePrincipalIsRemovedMakesNoKey) {
 }
 
 TEST_F(OperationsTest, AFullControlQueueRefusesWithATimeToRetry) {
-  const auto release = OccupyControlThreads();
-  while (control_->Submit([] {})) {
+  const auto release = OccupyTokenControl();
+  while (token_control_->Submit([] {})) {
   }
   const Status refused =
       Start<v1::CreateKeyResponse>(Operation::kCreateKey, NewHmac256())->answer.get();

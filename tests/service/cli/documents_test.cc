@@ -132,7 +132,7 @@ class CompletionTest : public ::testing::Test {
 };
 
 TEST_F(CompletionTest, BashOffersVerbsOfEveryLevel) {
-  EXPECT_THAT(Bash("hallmark gen"), ElementsAre("generate-mac"));
+  EXPECT_THAT(Bash("hallmark generate-m"), ElementsAre("generate-mac"));
   EXPECT_THAT(Bash("hallmark "), AllOf(Contains("principal"), Not(Contains("man"))));
   EXPECT_THAT(Bash("hallmark principal r"), UnorderedElementsAre("remove", "rotate"));
   EXPECT_THAT(Bash("hallmark --output json prin"), ElementsAre("principal"));
@@ -181,7 +181,7 @@ TEST_F(CompletionTest, BashCompletionFindsTheScriptByTheProgramsName) {
 }
 
 TEST_F(CompletionTest, ZshOffersVerbsFlagsWordsAndFiles) {
-  EXPECT_THAT(Zsh("hallmark gen"), ElementsAre("generate-mac"));
+  EXPECT_THAT(Zsh("hallmark generate-m"), ElementsAre("generate-mac"));
   EXPECT_THAT(Zsh("hallmark principal r"), UnorderedElementsAre("remove", "rotate"));
   EXPECT_THAT(Zsh("hallmark principal rotate --k"), UnorderedElementsAre("--keep-old", "--key"));
   EXPECT_THAT(Zsh("hallmark generate-mac --mac-algorithm HMAC_SHA_2"),
@@ -191,7 +191,7 @@ TEST_F(CompletionTest, ZshOffersVerbsFlagsWordsAndFiles) {
 }
 
 TEST_F(CompletionTest, FishOffersVerbsFlagsWordsAndFiles) {
-  EXPECT_THAT(Fish("hallmark gen"), ElementsAre("generate-mac"));
+  EXPECT_THAT(Fish("hallmark generate-m"), ElementsAre("generate-mac"));
   EXPECT_THAT(Fish("hallmark completion z"), ElementsAre("zsh"));
   EXPECT_THAT(Fish("hallmark principal r"), UnorderedElementsAre("remove", "rotate"));
   EXPECT_THAT(Fish("hallmark principal rotate --ke"), UnorderedElementsAre("--keep-old", "--key"));
