@@ -72,7 +72,9 @@ int main(int argc, char** argv) {
   Call generating;
   ExitIfRefused(keys->GenerateMac(&generating, generate, &generated));
   std::cout << "MAC: " << std::hex << std::setfill('0');
-  for (const unsigned char byte : generated.mac()) std::cout << std::setw(2) << int{byte};
+  for (const char byte : generated.mac()) {
+    std::cout << std::setw(2) << int{static_cast<unsigned char>(byte)};
+  }
   std::cout << "\n";
 
   v1::VerifyMacRequest verify;
