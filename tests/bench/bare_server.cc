@@ -26,6 +26,11 @@ namespace {
 // More than any load has outstanding on one queue.
 constexpr int kCallsPerQueue = 256;
 
+struct Call {
+  grpc::ServerContext context;
+  grpc::ServerAsyncResponseWriter<v1::GenerateMacResponse> writer{&context};
+};
+
 // A place for one call, used again and again.
 class Slot {
  public:
@@ -46,11 +51,6 @@ class Slot {
   }
 
  private:
-  struct Call {
-    grpc::ServerContext context;
-    grpc::ServerAsyncResponseWriter<v1::GenerateMacResponse> writer{&context};
-  };
-
   void Listen() {
     answered_ = false;
     call_.emplace();
