@@ -2,9 +2,8 @@
 
 #include "service/app/secret_recipient.h"
 #include "service/app/sha256.h"
+#include "service/app/timestamps.h"
 #include "service/app/validation.h"
-
-#include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
 #include <array>
@@ -41,8 +40,7 @@ Result<std::string> EncryptedSecret(const PrincipalAdmin& admin, const Request& 
 void Fill(const Principal& principal, v1::Principal* out) {
   out->set_arn(principal.record.arn.text());
   out->set_unique_id(principal.record.unique_id);
-  *out->mutable_creation_date() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
-      principal.record.created.time_since_epoch().count());
+  *out->mutable_creation_date() = ToProto(principal.record.created);
   for (const CertificateRecord& certificate : principal.certificates) {
     out->add_certificate_fingerprints(ToHex(certificate.fingerprint));
   }
