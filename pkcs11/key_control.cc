@@ -90,36 +90,39 @@ Result<GeneratedKey> GenerateOn(Connection& connection, CK_MECHANISM_TYPE mechan
   return made.key;
 }
 
-// Whether there was a key to destroy.
-CkResult<Result<bool>> FindAndDestroy(Session& session, const CkaId& id,
-                                      const std::string& token_id) {
+// The handle that the key had; CK_INVALID_HANDLE if there was none to destroy.
+CkResult<Result<CK_OBJECT_HANDLE>> FindAndDestroy(Session& session, const CkaId& id,
+                                                  const std::string& token_id) {
   // Searched for anew: what is destroyed is what the token holds now, not what a scan once saw.
   AttributeTemplate search;
   FillSearchTemplate(id, &search);
   HALLMARK_ASSIGN_OR_RETURN(const std::vector<CK_OBJECT_HANDLE> found, session.Find(search));
   if (found.size() > 1) {
-    return Result<bool>(Fail(Exception::kKMSInternalException,
-                             "Two keys on the token share one identifier; neither was destroyed.",
-                             "token " + token_id + ": CKA_ID " + ToHex(id)));
+    return Result<CK_OBJECT_HANDLE>(
+        Fail(Exception::kKMSInternalException,
+             "Two keys on the token share one identifier; neither was destroyed.",
+             "token " + token_id + ": CKA_ID " + ToHex(id)));
   }
-  if (found.empty()) return Result<bool>(false);
+  if (found.empty()) return Result<CK_OBJECT_HANDLE>(CK_INVALID_HANDLE);
   HALLMARK_RETURN_IF_ERROR(session.Destroy(found.front()));
-  return Result<bool>(true);
+  return Result<CK_OBJECT_HANDLE>(found.front());
 }
 
 Result<bool> DestroyOn(Connection& connection, const CkaId& id, SteadyTime deadline) {
-  const auto destroy = [&](Session& session) -> Outcome<bool> {
-    CkResult<Result<bool>> destroyed = FindAndDestroy(session, id, connection.token_id());
+  using Handle = CK_OBJECT_HANDLE;
+  const auto destroy = [&](Session& session) -> Outcome<Handle> {
+    CkResult<Result<Handle>> destroyed = FindAndDestroy(session, id, connection.token_id());
     if (destroyed.has_value()) return *std::move(destroyed);
     // Wherever it stopped: the next search sees what this try did.
     return Unexpected(Interruption{destroyed.error(), true});
   };
-  HALLMARK_ASSIGN_OR_RETURN(const bool destroyed, OnSession<bool>(connection, deadline, destroy));
-  connection.handles().Remove(id);
-  if (destroyed) {
+  HALLMARK_ASSIGN_OR_RETURN(const Handle destroyed,
+                            OnSession<Handle>(connection, deadline, destroy));
+  connection.handles().Remove(id, destroyed);
+  if (destroyed != CK_INVALID_HANDLE) {
     HALLMARK_RETURN_IF_ERROR(Sync(connection));
   }
-  return destroyed;
+  return destroyed != CK_INVALID_HANDLE;
 }
 
 }  // namespace

@@ -46,12 +46,12 @@ void KeyHandles::BeginScan() {
 
 void KeyHandles::FinishScan(const KeyScan& scan) {
   decltype(entries_) fresh;
-  std::vector<Bytes> foreign;
+  std::vector<Foreign> foreign;
   fresh.reserve(scan.keys.size());
   for (const auto& [id_bytes, handle] : scan.keys) {
     CkaId id;
     if (id_bytes.size() != id.size()) {
-      foreign.push_back(id_bytes);
+      foreign.push_back({id_bytes, handle});
       continue;
     }
     std::copy(id_bytes.begin(), id_bytes.end(), id.begin());
@@ -62,12 +62,13 @@ void KeyHandles::FinishScan(const KeyScan& scan) {
   }
   {
     MutexLock lock(mu_);
-    for (const auto& [id, change] : journal_) {
-      if (change == Change::kAdded) {
-        fresh.try_emplace(id);  // unless the scan saw it
+    for (const Change& change : journal_) {
+      if (change.kind == Change::Kind::kAdded) {
+        fresh.try_emplace(change.id);  // unless the scan saw it
       } else {
-        fresh.erase(id);
+        fresh.erase(change.id);
       }
+      DropUnfinished(foreign, change.handle);
     }
     journal_.clear();
     scanning_ = false;
@@ -79,7 +80,8 @@ void KeyHandles::FinishScan(const KeyScan& scan) {
 
 void KeyHandles::Add(const CkaId& id, std::uint64_t generation, const KeyEntry& entry) {
   MutexLock lock(mu_);
-  if (scanning_) journal_.emplace_back(id, Change::kAdded);
+  if (scanning_) journal_.push_back({Change::Kind::kAdded, id, entry.handle});
+  DropUnfinished(foreign_, entry.handle);
   if (generation == generation_) {
     entries_.insert_or_assign(id, entry);
   } else {
@@ -87,10 +89,17 @@ void KeyHandles::Add(const CkaId& id, std::uint64_t generation, const KeyEntry& 
   }
 }
 
-void KeyHandles::Remove(const CkaId& id) {
+void KeyHandles::Remove(const CkaId& id, CK_OBJECT_HANDLE handle) {
   MutexLock lock(mu_);
-  if (scanning_) journal_.emplace_back(id, Change::kRemoved);
+  if (scanning_) journal_.push_back({Change::Kind::kRemoved, id, handle});
+  DropUnfinished(foreign_, handle);
   entries_.erase(id);
+}
+
+void KeyHandles::DropUnfinished(std::vector<Foreign>& foreign, CK_OBJECT_HANDLE handle) {
+  std::erase_if(foreign, [handle](const Foreign& object) {
+    return object.id.empty() && object.handle == handle;
+  });
 }
 
 KeyEntry* KeyHandles::FindCurrent(const CkaId& id, std::uint64_t generation) {
@@ -127,7 +136,7 @@ std::vector<Bytes> KeyHandles::List(const CkaId& but) const {
   for (const auto& [id, entry] : entries_) {
     if (id != but) ids.emplace_back(id.begin(), id.end());
   }
-  ids.insert(ids.end(), foreign_.begin(), foreign_.end());
+  for (const Foreign& object : foreign_) ids.push_back(object.id);
   return ids;
 }
 

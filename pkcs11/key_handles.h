@@ -57,7 +57,8 @@ class KeyHandles {
   // A key made by an operation that began under `generation`. What it learned of the key is kept
   // only if no scan was made since, or is under way: a scan may come with new handles.
   void Add(const CkaId& id, std::uint64_t generation, const KeyEntry& entry) HALLMARK_EXCLUDES(mu_);
-  void Remove(const CkaId& id) HALLMARK_EXCLUDES(mu_);
+  // A key that was destroyed; `handle` is CK_INVALID_HANDLE if there was none.
+  void Remove(const CkaId& id, CK_OBJECT_HANDLE handle) HALLMARK_EXCLUDES(mu_);
 
   // Each does nothing if there was a scan since `generation`.
   void SetProven(const CkaId& id, std::uint64_t generation, CK_OBJECT_HANDLE handle, KeySpec spec,
@@ -80,15 +81,28 @@ class KeyHandles {
   };
   KeyEntry* FindCurrent(const CkaId& id, std::uint64_t generation) HALLMARK_REQUIRES(mu_);
 
+  struct Foreign {
+    Bytes id;
+    CK_OBJECT_HANDLE handle;
+  };
+  // SoftHSM shows a key that another thread is making before it has its CKA_ID: to a scan in that
+  // moment it looks like debris.
+  static void DropUnfinished(std::vector<Foreign>& foreign, CK_OBJECT_HANDLE handle);
+
   mutable Mutex mu_;
   std::uint64_t generation_ HALLMARK_GUARDED_BY(mu_) = 0;
   std::unordered_map<CkaId, KeyEntry, Hash> entries_ HALLMARK_GUARDED_BY(mu_);
   // CKA_IDs that cannot be ours for their length: debris, or another program's. Only shown.
-  std::vector<Bytes> foreign_ HALLMARK_GUARDED_BY(mu_);
+  std::vector<Foreign> foreign_ HALLMARK_GUARDED_BY(mu_);
   bool scanning_ HALLMARK_GUARDED_BY(mu_) = false;
   // What happened since BeginScan.
-  enum class Change { kAdded, kRemoved };
-  std::vector<std::pair<CkaId, Change>> journal_ HALLMARK_GUARDED_BY(mu_);
+  struct Change {
+    enum class Kind { kAdded, kRemoved };
+    Kind kind;
+    CkaId id;
+    CK_OBJECT_HANDLE handle;
+  };
+  std::vector<Change> journal_ HALLMARK_GUARDED_BY(mu_);
 };
 
 }  // namespace hallmark::pkcs11
