@@ -4,52 +4,146 @@
 #include "service/grpc/deadline.h"
 #include "service/grpc/request_id.h"
 #include "service/grpc/status.h"
+#include "service/grpc/unary_call.h"
 
-#include <memory>
+#include <grpcpp/security/auth_context.h>
+
 #include <string>
 
 namespace hallmark::grpc_front {
 namespace {
 
+using google::protobuf::Message;
+
 // How soon a refused call may be tried again.
 constexpr std::chrono::milliseconds kRetry{100};
+// So many calls of a method may arrive at once without waiting for a place.
+constexpr int kListening = 4;
 
 Status NotBegun() {
   return Fail(Exception::kDependencyTimeoutException,
               "The call's deadline passed before its turn came; nothing was changed.");
 }
 
+// What a connection came through is the kernel's word, not the client's.
+bool CameThroughUnixSocket(const grpc::ServerContext& context) {
+  return context.peer().starts_with("unix:") && !context.auth_context()->IsPeerAuthenticated();
+}
+
 }  // namespace
 
-grpc::ServerUnaryReactor* AdminFront::Serve(std::string_view method, std::string_view principal,
-                                            grpc::CallbackServerContext* context,
-                                            std::function<Status()> run) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const auto request_id = std::make_shared<const std::string>(NewRequestId());
-  active_calls_.Begin();
-  const auto answer = [=, this](const Status& status) noexcept {
+// What a call needs to know of its method.
+struct AdminFront::Method {
+  std::string_view name;
+  // The ARN that a request is about; empty for a list.
+  std::function<std::string_view(const Message& request)> principal;
+  std::function<Status(const Message& request, Message* response)> run;
+  std::function<void(const Method& self)> listen;
+};
+
+class AdminFront::Call : public UnaryCall {
+ public:
+  Call(AdminFront& front, const Method& of) : UnaryCall(front), method(of), front_(front) {}
+
+  bool cancelled() const { return cancelled_; }
+  std::string_view principal() const { return method.principal(request()); }
+
+  const Method& method;
+  std::string request_id;
+
+ private:
+  void Arrived(const std::shared_ptr<QueuedCall>& self) override {
+    front_.Serve(std::static_pointer_cast<Call>(self));
+  }
+  void Over(bool was_cancelled) override { cancelled_ = was_cancelled; }
+
+  AdminFront& front_;
+  std::atomic<bool> cancelled_{false};
+};
+
+template <class Request, class Response, class Parts, class Receive>
+AdminFront::Method AdminFront::MethodOf(std::string_view name, Receive receive,
+                                        Status (*operation)(Parts&, const Request&, Response*),
+                                        Parts& parts) {
+  Method method;
+  method.name = name;
+  method.principal = [](const Message& request) -> std::string_view {
+    if constexpr (requires(const Request& message) { message.arn(); }) {
+      return static_cast<const Request&>(request).arn();
+    }
+    return {};
+  };
+  method.run = [operation, &parts](const Message& request, Message* response) {
+    return operation(parts, static_cast<const Request&>(request), static_cast<Response*>(response));
+  };
+  method.listen = [this, receive](const Method& self) {
+    const auto call = std::make_shared<TypedCall<Call, Service, Request, Response>>(
+        service_, receive, *this, self);
+    call->Listen(call);
+  };
+  return method;
+}
+
+AdminFront::AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& maintenance,
+                       app::WorkerPool& pool, std::chrono::milliseconds max_call_duration,
+                       FinishedSink on_finished)
+    : principals_(principals),
+      pool_(pool),
+      max_call_duration_(max_call_duration),
+      on_finished_(std::move(on_finished)) {
+#define HALLMARK_SERVE(name, parts) \
+  methods_.push_back(MethodOf(#name, &Service::Request##name, &app::name, parts));
+  HALLMARK_SERVE(AddPrincipal, principals)
+  HALLMARK_SERVE(GetPrincipal, principals)
+  HALLMARK_SERVE(ListPrincipals, principals)
+  HALLMARK_SERVE(RemovePrincipal, principals)
+  HALLMARK_SERVE(RotatePrincipal, principals)
+  HALLMARK_SERVE(GetSweeper, maintenance)
+  HALLMARK_SERVE(ResumeSweeper, maintenance)
+  HALLMARK_SERVE(ListOrphans, maintenance)
+#undef HALLMARK_SERVE
+}
+
+AdminFront::~AdminFront() = default;
+
+void AdminFront::ListenForAll() {
+  for (int i = 0; i < kListening; ++i) {
+    for (const Method& method : methods_) method.listen(method);
+  }
+}
+
+void AdminFront::Serve(const std::shared_ptr<Call>& call) {
+  ListenAgain([&] { call->method.listen(call->method); });
+  if (!CameThroughUnixSocket(call->context())) {
+    call->Answer({grpc::StatusCode::UNIMPLEMENTED,
+                  "AdminService is served on the Unix socket admin.socket only"});
+    return;
+  }
+  const auto answer = [this](Call& to, const Status& status) noexcept {
     try {
-      on_finished_({method, principal, *request_id, status});
+      on_finished_({to.method.name, to.principal(), to.request_id, status});
     } catch (...) {  // a lost line in the log must not cost the caller its answer
     }
-    reactor->Finish(ToGrpcStatus(status, *request_id));
-    active_calls_.End();
+    to.Answer(ToGrpcStatus(status, to.request_id));
   };
   bool taken = false;
   try {
-    context->AddInitialMetadata("x-hallmark-request-id", *request_id);
+    call->request_id = NewRequestId();
+    call->context().AddInitialMetadata("x-hallmark-request-id", call->request_id);
     const SteadyTime deadline =
-        DeadlineOf(*context, principals_.clock.SteadyNow(), max_call_duration_);
-    taken = pool_.Submit([=, this, run = std::move(run)] {
+        DeadlineOf(call->context(), principals_.clock.SteadyNow(), max_call_duration_);
+    taken = pool_.Submit([this, call, deadline, answer] {
       // Who gave up takes the call for failed: it must not take effect after all.
-      const bool begin = principals_.clock.SteadyNow() < deadline && !context->IsCancelled();
-      answer(begin ? app::Guarded(run) : NotBegun());
+      const bool begin = principals_.clock.SteadyNow() < deadline && !call->cancelled();
+      answer(*call, begin ? app::Guarded([&] {
+        return call->method.run(call->request(), &call->response());
+      })
+                          : NotBegun());
     });
-    if (!taken) answer(Unexpected(Throttled(kRetry, "the queue of administration is full")));
+    if (!taken) answer(*call, Unexpected(Throttled(kRetry, "the queue of administration is full")));
   } catch (...) {
-    if (!taken) answer(UnexpectedFailure());
+    if (!taken) answer(*call, UnexpectedFailure());
   }
-  return reactor;
 }
 
 }  // namespace hallmark::grpc_front

@@ -4,16 +4,14 @@
 #include "service/grpc/deadline.h"
 #include "service/grpc/request_id.h"
 #include "service/grpc/status.h"
+#include "service/grpc/unary_call.h"
 
 #include <grpc/grpc_security_constants.h>
 #include <grpcpp/security/auth_context.h>
-#include <grpcpp/support/async_unary_call.h>
 
 #include <memory>
-#include <new>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 namespace hallmark::grpc_front {
@@ -40,45 +38,29 @@ std::string_view PeerCertificateOf(const grpc::AuthContext& auth) {
 
 // So many calls of an operation may arrive at once without waiting for a place.
 constexpr int kListening = 16;
-constexpr std::chrono::milliseconds kNoMemoryPause{10};
-constexpr std::chrono::milliseconds kQueuedCallsPoll{5};
-
-template <class RequestMessage, class ResponseMessage>
-class TypedCall final : public UnaryCall {
- public:
-  using Writer = grpc::ServerAsyncResponseWriter<ResponseMessage>;
-  using Method = void (GrpcFront::Service::*)(grpc::ServerContext*, RequestMessage*, Writer*,
-                                              grpc::CompletionQueue*, grpc::ServerCompletionQueue*,
-                                              void*);
-
-  TypedCall(GrpcFront& owner, Operation of, Method method)
-      : UnaryCall(owner, of), method_(method) {}
-
-  const google::protobuf::Message& request() const override { return request_; }
-  google::protobuf::Message& response() override { return response_; }
-
- private:
-  void Request(grpc::ServerCompletionQueue& queue, void* tag) override {
-    (front().service().*method_)(&context(), &request_, &writer_, &queue, &queue, tag);
-  }
-  void Finish(const grpc::Status& status, void* tag) override {
-    if (status.ok()) {
-      writer_.Finish(response_, status, tag);
-    } else {
-      writer_.FinishWithError(status, tag);
-    }
-  }
-
-  const Method method_;
-  RequestMessage request_;
-  ResponseMessage response_;
-  Writer writer_{&context()};
-};
 
 }  // namespace
 
-void GrpcFront::Begin(std::unique_ptr<grpc::ServerCompletionQueue> queue) {
-  queue_.emplace(std::move(queue));
+// A call and its answer in one allocation: what the pipeline shares and what the queue drives.
+class GrpcFront::Call : public UnaryCall, public app::CallContext {
+ public:
+  Call(GrpcFront& front, Operation of) : UnaryCall(front), front_(front) {
+    operation = of;
+    may_hold_up_thread = true;
+  }
+
+ private:
+  void Arrived(const std::shared_ptr<QueuedCall>& self) override {
+    front_.Serve(std::static_pointer_cast<Call>(self));
+  }
+  void Over(bool was_cancelled) override {
+    if (was_cancelled) cancelled.store(true, std::memory_order_relaxed);
+  }
+
+  GrpcFront& front_;
+};
+
+void GrpcFront::ListenForAll() {
   for (int i = 0; i < kListening; ++i) {
 #define HALLMARK_SERVED(operation, lane, forms) Listen(Operation::k##operation);
 #include "service/app/served_operations.def"
@@ -86,45 +68,25 @@ void GrpcFront::Begin(std::unique_ptr<grpc::ServerCompletionQueue> queue) {
   }
 }
 
-void GrpcFront::End() {
-  // A server that was shut down does not wait for its calls, and a queue that was shut down takes
-  // no answers.
-  while (!queued_calls_.none()) std::this_thread::sleep_for(kQueuedCallsPoll);
-  queue_->ShutDown();
-}
-
 void GrpcFront::Listen(Operation operation) {
-  const auto listen = [](std::shared_ptr<UnaryCall> call) { call->Listen(call); };
-#define HALLMARK_SERVED(name, lane, forms)                                     \
-  if (operation == Operation::k##name) {                                       \
-    listen(std::make_shared<TypedCall<v1::name##Request, v1::name##Response>>( \
-        *this, operation, &Service::Request##name));                           \
+  const auto listen = [](const std::shared_ptr<Call>& call) { call->Listen(call); };
+#define HALLMARK_SERVED(name, lane, forms)                                                    \
+  if (operation == Operation::k##name) {                                                      \
+    listen(std::make_shared<TypedCall<Call, Service, v1::name##Request, v1::name##Response>>( \
+        service_, &Service::Request##name, *this, operation));                                \
   }
 #include "service/app/served_operations.def"
 #undef HALLMARK_SERVED
 }
 
-void GrpcFront::ListenAgain(Operation operation) noexcept {
-  for (;;) {
-    try {
-      Listen(operation);
-      return;
-    } catch (const std::bad_alloc&) {
-      // Unheard, the operation would be dead for ever: this thread waits, and is replaced
-      // meanwhile.
-      std::this_thread::sleep_for(kNoMemoryPause);
-    }
-  }
-}
-
-void GrpcFront::Serve(const std::shared_ptr<UnaryCall>& call) {
-  ListenAgain(call->operation);
+void GrpcFront::Serve(const std::shared_ptr<Call>& call) {
+  ListenAgain([&] { Listen(call->operation); });
   const auto refuse = [&](const Status& refusal) noexcept {
     try {
       engine_.on_finished(*call, refusal);
     } catch (...) {  // a lost line in the log must not cost the caller its answer
     }
-    call->Answer(refusal);
+    call->Answer(ToGrpcStatus(refusal, call->request_id));
   };
   try {
     grpc::ServerContext& context = call->context();
@@ -145,7 +107,9 @@ void GrpcFront::Serve(const std::shared_ptr<UnaryCall>& call) {
     call->credential_expiry = identity->expiry;
     // A bare pointer, so that the closure needs no memory of its own; the call keeps itself alive.
     app::Dispatch(engine_, call, call->request(), &call->response(),
-                  [answer = call.get()](const Status& status) { answer->Answer(status); });
+                  [bare = call.get()](const Status& status) {
+                    bare->Answer(ToGrpcStatus(status, bare->request_id));
+                  });
   } catch (...) {
     if (!call->answered()) refuse(UnexpectedFailure());
   }

@@ -2,11 +2,10 @@
 
 #include <absl/synchronization/mutex.h>
 #include <grpc/grpc.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -20,9 +19,8 @@ constexpr int kMaxConcurrentStreams = 256;
 constexpr int kKeepaliveTimeMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 constexpr int kMinClientPingIntervalMs = 10'000;
-constexpr int kMaxSyncThreads = 8;
 constexpr int kMaxConnectionIdleMs = 30 * 60'000;
-constexpr std::chrono::milliseconds kActiveCallsPoll{5};
+constexpr std::chrono::milliseconds kCallsPoll{5};
 // For the last answers, and the news that we go, to leave the process.
 constexpr std::chrono::milliseconds kLastWordsTime{50};
 
@@ -43,78 +41,97 @@ void Configure(grpc::ServerBuilder& builder, const ServerOptions& options) {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kMaxConnectionIdleMs);
   // Messages are far smaller than the default window: measuring the path would only add pings.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  // Reflection is the only synchronous service; its pollers are kept few.
-  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
-  // Each of its streams holds a thread; what is beyond is refused.
-  grpc::ResourceQuota quota;
-  quota.SetMaxThreads(kMaxSyncThreads);
-  builder.SetResourceQuota(quota);
 }
 
 }  // namespace
 
+GrpcServer::GrpcServer(std::vector<QueuedService*> services, std::vector<std::string> service_names)
+    : services_(std::move(services)), reflection_(std::move(service_names)) {}
+
 Result<std::unique_ptr<GrpcServer>, std::string> GrpcServer::Start(
-    Listener listener, std::shared_ptr<grpc::ServerCredentials> credentials, grpc::Service& service,
-    const ServerOptions& options, ConnectionObserver& observer, QueueUser* queue_user) {
+    std::vector<Door> doors, std::vector<QueuedService*> services, const ServerOptions& options,
+    ConnectionObserver& observer) {
   // Debian builds abseil with its deadlock detector on, which remembers the order of all of gRPC's
   // locks at every call.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  grpc::EnableDefaultHealthCheckService(true);
-  // For grpcurl and its like. Naming it here keeps the linker from leaving the library out.
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  // gRPC's own comes with callbacks.
+  grpc::EnableDefaultHealthCheckService(false);
+  std::vector<std::string> names;
+  for (const QueuedService* service : services) names.emplace_back(service->full_name());
+  names.emplace_back(grpc::health::v1::Health::service_full_name());
+  names.emplace_back(grpc::reflection::v1alpha::ServerReflection::service_full_name());
+  std::unique_ptr<GrpcServer> started(new GrpcServer(std::move(services), std::move(names)));
+
   grpc::ServerBuilder builder;
   Configure(builder, options);
-  builder.RegisterService(&service);
-  auto handler = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      std::move(credentials));
-  std::unique_ptr<grpc::ServerCompletionQueue> queue;  // outlives the server
-  if (queue_user != nullptr) queue = builder.AddCompletionQueue();
-  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr) {
-    return Unexpected<std::string>(listener.address() +
+  for (QueuedService* service : started->all_services())
+    builder.RegisterService(&service->service());
+  std::vector<std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>> handlers;
+  for (Door& door : doors) {
+    handlers.push_back(builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        std::move(door.credentials)));
+  }
+  std::unique_ptr<grpc::ServerCompletionQueue> queue = builder.AddCompletionQueue();
+  started->server_ = builder.BuildAndStart();
+  if (started->server_ == nullptr) {
+    return Unexpected<std::string>(doors.front().listener.address() +
                                    ": gRPC refused to start; its own lines in the log say why");
   }
+  started->queue_ = std::make_unique<CallQueue>(std::move(queue));
+  for (QueuedService* service : started->all_services()) service->Begin(*started->queue_);
   // Nothing is served until SetServing says so.
-  server->GetHealthCheckService()->SetServingStatus(false);
+  started->health_.SetServing("", false);
 
-  auto acceptor =
-      ConnectionAcceptor::Start(std::move(listener), options.limits, std::move(handler), observer);
-  if (!acceptor.has_value()) return Unexpected(std::move(acceptor).error());
-  if (queue_user != nullptr) queue_user->Begin(std::move(queue));
-  return std::unique_ptr<GrpcServer>(
-      new GrpcServer(std::move(server), *std::move(acceptor), queue_user));
+  for (std::size_t i = 0; i < doors.size(); ++i) {
+    auto acceptor = ConnectionAcceptor::Start(std::move(doors[i].listener), doors[i].limits,
+                                              std::move(handlers[i]), observer);
+    if (!acceptor.has_value()) return Unexpected(std::move(acceptor).error());
+    started->acceptors_.push_back(*std::move(acceptor));
+  }
+  return started;
 }
 
-GrpcServer::GrpcServer(std::unique_ptr<grpc::Server> server,
-                       std::unique_ptr<ConnectionAcceptor> acceptor, QueueUser* queue_user)
-    : server_(std::move(server)), acceptor_(std::move(acceptor)), queue_user_(queue_user) {}
-
 GrpcServer::~GrpcServer() {
-  if (!stopped_) Stop(ActiveCalls(), std::chrono::system_clock::now());
+  if (!stopped_ && server_ != nullptr) Stop(std::chrono::system_clock::now());
+}
+
+std::vector<QueuedService*> GrpcServer::all_services() {
+  std::vector<QueuedService*> all = services_;
+  all.push_back(&health_);
+  all.push_back(&reflection_);
+  return all;
 }
 
 void GrpcServer::SetServing(const std::string& service_name, bool serving) {
-  grpc::HealthCheckServiceInterface* const health = server_->GetHealthCheckService();
-  health->SetServingStatus(service_name, serving);
-  health->SetServingStatus("", serving);
+  health_.SetServing(service_name, serving);
+  health_.SetServing("", serving);
 }
 
-void GrpcServer::Stop(const ActiveCalls& calls, std::chrono::system_clock::time_point deadline) {
+bool GrpcServer::NoneActive() const {
+  return std::all_of(services_.begin(), services_.end(),
+                     [](QueuedService* service) { return service->active_calls().none(); });
+}
+
+void GrpcServer::Stop(std::chrono::system_clock::time_point deadline) {
   stopped_ = true;
   // Before the server: a shut-down server drops the descriptors it is handed without closing them.
-  acceptor_->StopAccepting();
+  for (const auto& acceptor : acceptors_) acceptor->StopAccepting();
   // Shutdown refuses new calls, tells every client, and then waits for connections to close, which
-  // clients that sleep do not notice. When no call is left, the connections are closed from here.
-  std::jthread closer([&](const std::stop_token& stop) {
-    while (!calls.none() && !stop.stop_requested()) std::this_thread::sleep_for(kActiveCallsPoll);
+  // clients that sleep do not notice. When no call is left but watches of our health, the
+  // connections are closed from here.
+  std::jthread closer([this](const std::stop_token& stop) {
+    while (!NoneActive() && !stop.stop_requested()) std::this_thread::sleep_for(kCallsPoll);
     std::this_thread::sleep_for(kLastWordsTime);
     if (!stop.stop_requested()) grpc_server_cancel_all_calls(server_->c_server());
   });
   server_->Shutdown(deadline);
-  if (queue_user_ != nullptr) queue_user_->End();
+  // A server that was shut down does not wait for its calls, and a queue that was shut down takes
+  // no answers.
+  for (QueuedService* service : all_services()) {
+    while (!service->queued_calls().none()) std::this_thread::sleep_for(kCallsPoll);
+  }
+  queue_->ShutDown();
 }
 
 }  // namespace hallmark::grpc_front

@@ -1,54 +1,56 @@
-// A started gRPC server behind our own acceptor.
+// A started gRPC server behind acceptors of our own.
 #pragma once
 
 #include "keystate/clock.h"
 #include "keystate/result.h"
-#include "service/grpc/active_calls.h"
+#include "service/grpc/call_queue.h"
 #include "service/grpc/connection_acceptor.h"
+#include "service/grpc/health_service.h"
 #include "service/grpc/listener.h"
+#include "service/grpc/queued_call.h"
+#include "service/grpc/reflection_service.h"
 
-#include <grpcpp/completion_queue.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/support/channel_arguments.h>
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace hallmark::grpc_front {
 
-struct ServerOptions {
+// Where connections come in, and on what terms.
+struct Door {
+  Listener listener;
+  std::shared_ptr<grpc::ServerCredentials> credentials;
   ConnectionLimits limits;
+};
+
+struct ServerOptions {
   std::chrono::milliseconds handshake_timeout{5'000};
-  // Requests in use stay below 12 KiB. Larger ones are refused before they are read, so that memory
+  // Requests in use stay below 36 KiB. Larger ones are refused before they are read, so that memory
   // is not filled by callers who have not been authenticated yet.
   int max_request_bytes = 64 * 1024;
 };
 
-// Has its service's calls delivered by a completion queue, not by callback.
-class QueueUser {
- public:
-  virtual ~QueueUser() = default;
-  // The server has been started.
-  virtual void Begin(std::unique_ptr<grpc::ServerCompletionQueue> queue) = 0;
-  // The server was shut down: returns when the queue is empty.
-  virtual void End() = 0;
-};
-
-// One service, the standard health service and server reflection.
+// Some services, the standard health service and server reflection, on one call queue. One server
+// for all doors: a second one would poll the connections of the first beside it.
+//
+// Every service is reachable through every door; one that is not for everybody looks at where its
+// caller came from.
 //
 // Thread-safety: every method may be called from any thread; Stop once, before destruction.
 class GrpcServer {
  public:
-  // Begins to serve. `service`, `observer` and `queue_user` (null: the service has callbacks)
-  // outlive the server.
+  // Begins to serve. The services and `observer` outlive the server.
   //
   // Errors: one line that names the address, the reason and the remedy.
   static Result<std::unique_ptr<GrpcServer>, std::string> Start(
-      Listener listener, std::shared_ptr<grpc::ServerCredentials> credentials,
-      grpc::Service& service, const ServerOptions& options, ConnectionObserver& observer,
-      QueueUser* queue_user = nullptr);
+      std::vector<Door> doors, std::vector<QueuedService*> services, const ServerOptions& options,
+      ConnectionObserver& observer);
   ~GrpcServer();
   GrpcServer(const GrpcServer&) = delete;
   GrpcServer& operator=(const GrpcServer&) = delete;
@@ -56,22 +58,26 @@ class GrpcServer {
   // What the health service answers, for "" and for `service_name`.
   void SetServing(const std::string& service_name, bool serving);
 
-  void SetLimits(ConnectionLimits limits) { acceptor_->SetLimits(limits); }
-  void StopAccepting() { acceptor_->StopAccepting(); }
-  // Refuses new calls and lets those of `calls` end until `deadline`, then cancels them; returns
-  // when every call is answered.
-  void Stop(const ActiveCalls& calls, std::chrono::system_clock::time_point deadline);
+  // Refuses new calls and lets those of the services end until `deadline`, then cancels them;
+  // returns when every call is answered.
+  void Stop(std::chrono::system_clock::time_point deadline);
 
-  const std::string& address() const { return acceptor_->address(); }
-  ConnectionCounts connections() const { return acceptor_->counts(); }
+  // Of the door with this number, from 0.
+  ConnectionAcceptor& door(std::size_t number) { return *acceptors_[number]; }
 
  private:
-  GrpcServer(std::unique_ptr<grpc::Server> server, std::unique_ptr<ConnectionAcceptor> acceptor,
-             QueueUser* queue_user);
+  GrpcServer(std::vector<QueuedService*> services, std::vector<std::string> service_names);
 
+  // Ours included.
+  std::vector<QueuedService*> all_services();
+  bool NoneActive() const;
+
+  const std::vector<QueuedService*> services_;
+  HealthService health_;
+  ReflectionService reflection_;
+  std::unique_ptr<CallQueue> queue_;  // outlives the server
   std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<ConnectionAcceptor> acceptor_;
-  QueueUser* const queue_user_;
+  std::vector<std::unique_ptr<ConnectionAcceptor>> acceptors_;
   bool stopped_ = false;
 };
 

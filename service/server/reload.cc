@@ -37,7 +37,7 @@ void Refuse(const std::vector<ConfigError>& mistakes, const LiveParts& parts) {
 }
 
 void Apply(Prepared prepared, const Config& running, const LiveParts& parts) {
-  parts.key_server.SetLimits(LimitsOf(running, parts.log));
+  parts.key_door.SetLimits(LimitsOf(running, parts.log));
   parts.key_front.set_max_call_duration(running.grpc.max_call_duration);
   parts.admin_front.set_max_call_duration(running.grpc.max_call_duration);
   parts.credentials.Replace(std::move(prepared.tls));

@@ -6,7 +6,6 @@
 #include "service/grpc/admin_front.h"
 #include "service/grpc/connection_acceptor.h"
 #include "service/grpc/grpc_front.h"
-#include "service/grpc/grpc_server.h"
 #include "service/grpc/rotating_credentials.h"
 #include "service/grpc/tls.h"
 #include "service/log/log.h"
@@ -26,7 +25,7 @@ struct LiveParts {
   Log& log;
   Metrics& metrics;
   grpc_front::RotatingCredentials& credentials;
-  grpc_front::GrpcServer& key_server;
+  grpc_front::ConnectionAcceptor& key_door;
   grpc_front::GrpcFront& key_front;
   grpc_front::AdminFront& admin_front;
 };

@@ -51,7 +51,9 @@ constexpr std::size_t kAdminThreads = 2;
 constexpr std::size_t kMaxQueuedAdminWork = 64;
 // The command line and probes; a whole IAM policy fits in a request.
 constexpr std::size_t kMaxAdminConnections = 32;
-constexpr int kMaxAdminRequestBytes = 1024 * 1024;
+// The doors of the gRPC server, by number.
+constexpr std::size_t kKeyDoor = 0;
+constexpr std::size_t kAdminDoor = 1;
 constexpr std::chrono::milliseconds kHealthInterval{200};
 constexpr const char* kServiceName = "hallmark.v1.KeyService";
 
@@ -164,8 +166,7 @@ class Server::Impl {
   std::optional<authn::PeerAuthenticator> authenticator_;
   std::optional<grpc_front::GrpcFront> key_front_;
   std::optional<grpc_front::AdminFront> admin_front_;
-  std::unique_ptr<grpc_front::GrpcServer> key_server_;
-  std::unique_ptr<grpc_front::GrpcServer> admin_server_;
+  std::unique_ptr<grpc_front::GrpcServer> grpc_server_;
   EndpointsFile endpoints_;
   std::jthread health_thread_;
 };
@@ -298,29 +299,25 @@ Result<void, StartError> Server::Impl::OpenFronts() {
                        config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 
-  const grpc_front::ServerOptions key_options{.limits = LimitsOf(config_, *log_),
-                                              .handshake_timeout = config_.grpc.handshake_timeout};
-  auto key_server =
-      grpc_front::GrpcServer::Start(*std::exchange(key_listener_, std::nullopt), credentials_,
-                                    key_front_->service(), key_options, *reporter_, &*key_front_);
-  if (!key_server.has_value()) return CannotStart(EX_OSERR, std::move(key_server).error());
-  key_server_ = *std::move(key_server);
-
-  const grpc_front::ServerOptions admin_options{
-      .limits = {kMaxAdminConnections, kMaxAdminConnections},
-      .handshake_timeout = config_.grpc.handshake_timeout,
-      .max_request_bytes = kMaxAdminRequestBytes};
-  auto admin_server = grpc_front::GrpcServer::Start(*std::exchange(admin_listener_, std::nullopt),
-                                                    grpc::InsecureServerCredentials(),
-                                                    *admin_front_, admin_options, *reporter_);
-  if (!admin_server.has_value()) return CannotStart(EX_OSERR, std::move(admin_server).error());
-  admin_server_ = *std::move(admin_server);
+  std::vector<grpc_front::Door> doors;
+  doors.push_back(
+      {*std::exchange(key_listener_, std::nullopt), credentials_, LimitsOf(config_, *log_)});
+  doors.push_back({*std::exchange(admin_listener_, std::nullopt),
+                   grpc::InsecureServerCredentials(),
+                   {kMaxAdminConnections, kMaxAdminConnections}});
+  auto grpc_server = grpc_front::GrpcServer::Start(
+      std::move(doors), {&*key_front_, &*admin_front_},
+      {.handshake_timeout = config_.grpc.handshake_timeout}, *reporter_);
+  if (!grpc_server.has_value()) return CannotStart(EX_OSERR, std::move(grpc_server).error());
+  grpc_server_ = *std::move(grpc_server);
   return {};
 }
 
 void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted) {
   service::Reload(
-      wanted, {*log_, *metrics_, *credentials_, *key_server_, *key_front_, *admin_front_}, config_);
+      wanted,
+      {*log_, *metrics_, *credentials_, grpc_server_->door(kKeyDoor), *key_front_, *admin_front_},
+      config_);
 }
 
 void Server::Impl::LogAdministration(const grpc_front::AdminFront::Finished& call) {
@@ -340,19 +337,17 @@ void Server::Impl::LogAdministration(const grpc_front::AdminFront::Finished& cal
 
 Result<void, StartError> Server::Impl::PublishEndpoints() {
   log_->Write(LogLevel::kInfo, "serving",
-              {{"grpc", key_server_->address()}, {"metrics", metrics_address_}});
+              {{"grpc", grpc_server_->door(kKeyDoor).address()}, {"metrics", metrics_address_}});
   if (config_.endpoints_file.empty()) return {};
-  auto written = endpoints_.Write(config_.endpoints_file, {.grpc = key_server_->address(),
-                                                           .metrics = metrics_address_,
-                                                           .admin = admin_server_->address()});
+  auto written =
+      endpoints_.Write(config_.endpoints_file, {.grpc = grpc_server_->door(kKeyDoor).address(),
+                                                .metrics = metrics_address_,
+                                                .admin = grpc_server_->door(kAdminDoor).address()});
   if (!written.has_value()) return CannotStart(EX_OSERR, std::move(written).error());
   return {};
 }
 
-void Server::Impl::SetServing(bool serving) {
-  key_server_->SetServing(kServiceName, serving);
-  admin_server_->SetServing(kServiceName, serving);
-}
+void Server::Impl::SetServing(bool serving) { grpc_server_->SetServing(kServiceName, serving); }
 
 // The token is asked now and then, since it does not tell: what probes see lags by kHealthInterval.
 void Server::Impl::FollowToken(const std::stop_token& stop) {
@@ -374,12 +369,12 @@ void Server::Impl::FollowToken(const std::stop_token& stop) {
 void Server::Impl::Stop() {
   // 1. Probes and balancers learn first; the thread that follows the token must not contradict.
   health_thread_ = {};
-  if (key_server_ != nullptr && admin_server_ != nullptr) SetServing(false);
+  if (grpc_server_ != nullptr) SetServing(false);
   endpoints_.Remove();
-  // 2. No new connections, then calls may end. Both servers share the one deadline.
-  const auto deadline = std::chrono::system_clock::now() + config_.grpc.drain_timeout;
-  if (key_server_ != nullptr) key_server_->Stop(key_front_->active_calls(), deadline);
-  if (admin_server_ != nullptr) admin_server_->Stop(admin_front_->active_calls(), deadline);
+  // 2. No new connections, then calls may end.
+  if (grpc_server_ != nullptr) {
+    grpc_server_->Stop(std::chrono::system_clock::now() + config_.grpc.drain_timeout);
+  }
   grpc_front::SetGrpcLogSink({});
   // 3. What works on its own: first what uses the token, then the token. Its threads may
   // be at work for calls that were given up, and look at directories and engine until they end.
@@ -392,7 +387,7 @@ void Server::Impl::Stop() {
   token_.hsm.reset();
   // 4. No thread is left; the members go from the last to the first, down to the store and its
   // lock.
-  if (admin_server_ != nullptr) log_->Write(LogLevel::kInfo, "stopped", {});
+  if (grpc_server_ != nullptr) log_->Write(LogLevel::kInfo, "stopped", {});
 }
 
 Result<std::unique_ptr<Server>, StartError> Server::Start(const Config& config) {

@@ -85,10 +85,12 @@ class AdminFrontTest : public ::testing::Test {
 
   AdminFrontTest() {
     const std::string socket = (directory_.path() / "admin.sock").string();
-    server_ = Must(GrpcServer::Start(
-        Must(Listener::OpenUnix(socket)), grpc::InsecureServerCredentials(), front_,
-        {.limits = {10, 10}, .handshake_timeout = 5s, .max_request_bytes = 1024 * 1024},
-        observer_));
+    std::vector<Door> doors;
+    doors.push_back(
+        {Must(Listener::OpenUnix(socket)), grpc::InsecureServerCredentials(), {10, 10}});
+    doors.push_back(
+        {Must(Listener::OpenTcp("127.0.0.1:0")), grpc::InsecureServerCredentials(), {10, 10}});
+    server_ = Must(GrpcServer::Start(std::move(doors), {&front_}, {}, observer_));
     stub_ = v1::AdminService::NewStub(
         grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()));
   }
@@ -231,6 +233,17 @@ TEST_F(AdminFrontTest, ACallBeyondTheQueueIsToldWhenToComeBack) {
   ASSERT_TRUE(details.ParseFromString(refused.error_details()));
   ASSERT_THAT(details.details(), SizeIs(2));
   EXPECT_TRUE(details.details(1).Is<google::rpc::RetryInfo>());
+}
+
+TEST_F(AdminFrontTest, NobodyIsServedThroughAnotherDoor) {
+  const auto stub = v1::AdminService::NewStub(
+      grpc::CreateChannel(server_->door(1).address(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::ListPrincipalsResponse response;
+  const grpc::Status status = stub->ListPrincipals(&context, {}, &response);
+  EXPECT_EQ(status.error_code(), grpc::UNIMPLEMENTED);
+  EXPECT_THAT(status.error_message(), ::testing::HasSubstr("admin.socket"));
+  EXPECT_THAT(lines(), IsEmpty());
 }
 
 TEST_F(AdminFrontTest, ALogThatFailsCostsNobodyTheAnswer) {

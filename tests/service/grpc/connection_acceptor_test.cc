@@ -36,12 +36,6 @@ using hallmark::testing::TinyServer;
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
-ServerOptions OptionsWith(std::size_t max_connections, std::size_t per_address) {
-  ServerOptions options;
-  options.limits = {max_connections, per_address};
-  return options;
-}
-
 // A TCP connection that says nothing.
 UniqueFd ConnectSilently(const std::string& port) {
   UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -68,103 +62,101 @@ std::size_t OpenDescriptors() {
 bool Reached(const grpc::Status& status) { return status.error_code() == grpc::NOT_FOUND; }
 
 TEST(ConnectionAcceptorTest, ACallThroughAHandedOverConnectionIsServed) {
-  TinyServer server(OptionsWith(10, 10));
+  TinyServer server({10, 10});
   const grpc::Status status = Describe(server.Connect(), "some key");
   EXPECT_TRUE(Reached(status)) << status.error_message();
   EXPECT_THAT(status.error_message(), HasSubstr("some key"));
 }
 
 TEST(ConnectionAcceptorTest, AConnectionIsCountedUntilItsClientCloses) {
-  TinyServer server(OptionsWith(10, 10));
+  TinyServer server({10, 10});
   auto channel = server.Connect();
   ASSERT_TRUE(Reached(Describe(channel, "k")));
-  EXPECT_EQ(server.server().connections().open, 1U);
+  EXPECT_EQ(server.door().counts().open, 1U);
   channel.reset();
-  EXPECT_TRUE(Eventually([&] { return server.server().connections().open == 0; }));
+  EXPECT_TRUE(Eventually([&] { return server.door().counts().open == 0; }));
 }
 
 TEST(ConnectionAcceptorTest, ASilentClientIsDroppedAfterTheHandshakeTimeout) {
-  ServerOptions options = OptionsWith(10, 10);
-  options.handshake_timeout = 200ms;
-  TinyServer server(options);
+  TinyServer server({10, 10}, {.handshake_timeout = 200ms});
   const UniqueFd silent = ConnectSilently(server.port());
   EXPECT_TRUE(IsClosedByServer(silent));
-  EXPECT_TRUE(Eventually([&] { return server.server().connections().open == 0; }));
+  EXPECT_TRUE(Eventually([&] { return server.door().counts().open == 0; }));
 }
 
 TEST(ConnectionAcceptorTest, AClientThatClosesItsHalfDuringTheHandshakeIsForgotten) {
-  TinyServer server(OptionsWith(10, 10));
+  TinyServer server({10, 10});
   const UniqueFd half_open = ConnectSilently(server.port());
-  ASSERT_TRUE(Eventually([&] { return server.server().connections().accepted == 1; }));
+  ASSERT_TRUE(Eventually([&] { return server.door().counts().accepted == 1; }));
   shutdown(half_open.get(), SHUT_WR);
   EXPECT_TRUE(IsClosedByServer(half_open));
-  EXPECT_TRUE(Eventually([&] { return server.server().connections().open == 0; }));
+  EXPECT_TRUE(Eventually([&] { return server.door().counts().open == 0; }));
 }
 
 TEST(ConnectionAcceptorTest, AConnectionThatIsResetIsForgotten) {
-  TinyServer server(OptionsWith(10, 10));
+  TinyServer server({10, 10});
   {
     const UniqueFd doomed = ConnectSilently(server.port());
-    ASSERT_TRUE(Eventually([&] { return server.server().connections().open == 1; }));
+    ASSERT_TRUE(Eventually([&] { return server.door().counts().open == 1; }));
     const linger at_once{1, 0};
     setsockopt(doomed.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   }
-  EXPECT_TRUE(Eventually([&] { return server.server().connections().open == 0; }));
+  EXPECT_TRUE(Eventually([&] { return server.door().counts().open == 0; }));
 }
 
 TEST(ConnectionAcceptorTest, PlainTextInsteadOfTlsIsForgotten) {
-  TinyServer server(OptionsWith(10, 10));
+  TinyServer server({10, 10});
   const UniqueFd talker = ConnectSilently(server.port());
   constexpr std::string_view kHttp = "GET / HTTP/1.1\r\n\r\n";
   ASSERT_EQ(write(talker.get(), kHttp.data(), kHttp.size()), static_cast<ssize_t>(kHttp.size()));
   EXPECT_TRUE(Eventually([&] {
-    const ConnectionCounts counts = server.server().connections();
+    const ConnectionCounts counts = server.door().counts();
     return counts.accepted == 1 && counts.open == 0;
   }));
 }
 
 TEST(ConnectionAcceptorTest, BeyondTheLimitOfAllConnectionsTheNextIsClosedAtOnce) {
-  TinyServer server(OptionsWith(3, 10));
+  TinyServer server({3, 10});
   std::vector<UniqueFd> silent;
   for (int i = 0; i < 3; ++i) silent.push_back(ConnectSilently(server.port()));
   EXPECT_TRUE(IsClosedByServer(ConnectSilently(server.port())));
-  EXPECT_EQ(server.server().connections().open, 3U);
-  EXPECT_EQ(server.server().connections().refused, 1U);
+  EXPECT_EQ(server.door().counts().open, 3U);
+  EXPECT_EQ(server.door().counts().refused, 1U);
   silent.pop_back();
-  ASSERT_TRUE(Eventually([&] { return server.server().connections().open == 2; }));
+  ASSERT_TRUE(Eventually([&] { return server.door().counts().open == 2; }));
   EXPECT_TRUE(Reached(Describe(server.Connect(), "k")));
 }
 
 TEST(ConnectionAcceptorTest, BeyondTheLimitOfOneAddressTheNextIsClosedAtOnce) {
-  TinyServer server(OptionsWith(10, 2));
+  TinyServer server({10, 2});
   const UniqueFd first = ConnectSilently(server.port());
   const UniqueFd second = ConnectSilently(server.port());
   EXPECT_TRUE(IsClosedByServer(ConnectSilently(server.port())));
-  EXPECT_EQ(server.server().connections().refused, 1U);
+  EXPECT_EQ(server.door().counts().refused, 1U);
 }
 
 TEST(ConnectionAcceptorTest, ManyConnectionsLeaveNoDescriptorBehind) {
-  TinyServer server(OptionsWith(300, 300));
+  TinyServer server({300, 300});
   ASSERT_TRUE(Reached(Describe(server.Connect(), "k")));
-  ASSERT_TRUE(Eventually([&] { return server.server().connections().open == 0; }));
+  ASSERT_TRUE(Eventually([&] { return server.door().counts().open == 0; }));
   const std::size_t before = OpenDescriptors();
   for (int round = 0; round < 3; ++round) {
     std::vector<UniqueFd> silent;
     for (int i = 0; i < 100; ++i) silent.push_back(ConnectSilently(server.port()));
     const std::uint64_t wanted = 1 + static_cast<std::uint64_t>(round + 1) * 100;
-    EXPECT_TRUE(Eventually([&] { return server.server().connections().accepted == wanted; }));
+    EXPECT_TRUE(Eventually([&] { return server.door().counts().accepted == wanted; }));
     silent.clear();
-    EXPECT_TRUE(Eventually([&] { return server.server().connections().open == 0; }));
+    EXPECT_TRUE(Eventually([&] { return server.door().counts().open == 0; }));
   }
   EXPECT_TRUE(Eventually([&] { return OpenDescriptors() <= before; }))
       << OpenDescriptors() << " > " << before;
 }
 
 TEST(ConnectionAcceptorTest, StopAcceptingClosesThePortAndLeavesOpenConnectionsAlone) {
-  TinyServer server(OptionsWith(10, 10));
+  TinyServer server({10, 10});
   const auto channel = server.Connect();
   ASSERT_TRUE(Reached(Describe(channel, "k")));
-  server.server().StopAccepting();
+  server.door().StopAccepting();
   EXPECT_TRUE(Reached(Describe(channel, "k")));
   EXPECT_FALSE(server.Connect()->WaitForConnected(std::chrono::system_clock::now() + 300ms));
 }
@@ -172,7 +164,7 @@ TEST(ConnectionAcceptorTest, StopAcceptingClosesThePortAndLeavesOpenConnectionsA
 TEST(ConnectionAcceptorTest, AUnixSocketServesItsOwner) {
   const TemporaryDirectory directory;
   const std::string socket = directory.path() / "admin.sock";
-  TinyServer server(socket, OptionsWith(10, 10));
+  TinyServer server(socket, {10, 10});
   const auto channel = grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials());
   EXPECT_TRUE(Reached(Describe(channel, "k")));
 }

@@ -23,15 +23,9 @@ using hallmark::testing::TinyServer;
 
 class RotatingCredentialsTest : public ::testing::Test {
  protected:
-  static ServerOptions Generous() {
-    ServerOptions options;
-    options.limits = {1000, 1000};
-    return options;
-  }
-
   // A new connection that trusts `ca` alone.
   std::shared_ptr<grpc::Channel> ConnectTrusting(const std::string& ca, const PemPair& client) {
-    return ConnectTo(server_.server().address(), ca, client);
+    return ConnectTo(server_.door().address(), ca, client);
   }
   // Every call of this service is refused as NOT_FOUND; what is not reached is UNAVAILABLE.
   static bool Reaches(const std::shared_ptr<grpc::Channel>& channel) {
@@ -41,7 +35,7 @@ class RotatingCredentialsTest : public ::testing::Test {
     return status.error_code() == grpc::NOT_FOUND;
   }
 
-  TinyServer server_{Generous()};
+  TinyServer server_{{1000, 1000}};
   TestAuthority other_;
 };
 

@@ -1,6 +1,7 @@
 #include "tests/service/grpc/tiny_server.h"
 
 #include "service/grpc/status.h"
+#include "service/grpc/unary_call.h"
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -10,6 +11,7 @@
 #include <cstdlib>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace hallmark::testing {
 namespace {
@@ -25,42 +27,57 @@ T Must(Result<T, std::string> result) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* EchoingRefusal::DescribeKey(grpc::CallbackServerContext* context,
-                                                      const v1::DescribeKeyRequest* request,
-                                                      v1::DescribeKeyResponse*) {
-  constexpr std::string_view kRequestId = "0b8bd6a4-36f4-4b1c-9c6c-4f5a2c1d7e90";
-  context->AddInitialMetadata("x-hallmark-request-id", std::string(kRequestId));
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  reactor->Finish(grpc_front::ToGrpcStatus(
-      Fail(Exception::kNotFoundException, "Invalid keyId '" + request->key_id() + "'"),
-      kRequestId));
-  return reactor;
+class EchoingRefusal::Call : public grpc_front::UnaryCall {
+ public:
+  explicit Call(EchoingRefusal& owner) : UnaryCall(owner), owner_(owner) {}
+
+ private:
+  void Arrived(const std::shared_ptr<QueuedCall>&) override {
+    constexpr std::string_view kRequestId = "0b8bd6a4-36f4-4b1c-9c6c-4f5a2c1d7e90";
+    owner_.Listen();
+    context().AddInitialMetadata("x-hallmark-request-id", std::string(kRequestId));
+    const std::string& key_id = static_cast<const v1::DescribeKeyRequest&>(request()).key_id();
+    Answer(grpc_front::ToGrpcStatus(
+        Fail(Exception::kNotFoundException, "Invalid keyId '" + key_id + "'"), kRequestId));
+  }
+
+  EchoingRefusal& owner_;
+};
+
+void EchoingRefusal::Listen() {
+  const auto call = std::make_shared<
+      grpc_front::TypedCall<Call, Service, v1::DescribeKeyRequest, v1::DescribeKeyResponse>>(
+      service_, &Service::RequestDescribeKey, *this);
+  call->Listen(call);
 }
 
 void PrintingObserver::Warning(const std::string& text) {
   std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-TinyServer::TinyServer(const grpc_front::ServerOptions& options) {
+TinyServer::TinyServer(const grpc_front::ConnectionLimits& limits,
+                       const grpc_front::ServerOptions& options) {
   credentials_ = std::make_shared<grpc_front::RotatingCredentials>(
       MaterialOf(authority_.IssueServer(), authority_.certificate()));
-  server_ = Must(grpc_front::GrpcServer::Start(Must(grpc_front::Listener::OpenTcp("127.0.0.1:0")),
-                                               credentials_, service_, options, observer_));
+  std::vector<grpc_front::Door> doors;
+  doors.push_back({Must(grpc_front::Listener::OpenTcp("127.0.0.1:0")), credentials_, limits});
+  server_ = Must(grpc_front::GrpcServer::Start(std::move(doors), {&service_}, options, observer_));
 }
 
-TinyServer::TinyServer(const std::string& socket_path, const grpc_front::ServerOptions& options) {
-  server_ = Must(grpc_front::GrpcServer::Start(Must(grpc_front::Listener::OpenUnix(socket_path)),
-                                               grpc::InsecureServerCredentials(), service_, options,
-                                               observer_));
+TinyServer::TinyServer(const std::string& socket_path, const grpc_front::ConnectionLimits& limits) {
+  std::vector<grpc_front::Door> doors;
+  doors.push_back({Must(grpc_front::Listener::OpenUnix(socket_path)),
+                   grpc::InsecureServerCredentials(), limits});
+  server_ = Must(grpc_front::GrpcServer::Start(std::move(doors), {&service_}, {}, observer_));
 }
 
 std::string TinyServer::port() const {
-  const std::string& address = server_->address();
+  const std::string& address = door().address();
   return address.substr(address.rfind(':') + 1);
 }
 
 std::shared_ptr<grpc::Channel> TinyServer::Connect() const {
-  return ConnectTo(server_->address(), authority_.certificate(), authority_.IssueClient());
+  return ConnectTo(door().address(), authority_.certificate(), authority_.IssueClient());
 }
 
 grpc_front::TlsMaterial MaterialOf(const PemPair& server, const std::string& client_ca) {

@@ -18,11 +18,20 @@
 namespace hallmark::testing {
 
 // Refuses with a NotFoundException whose message is the request's KeyId.
-class EchoingRefusal final : public v1::KeyService::CallbackService {
+class EchoingRefusal final : public grpc_front::QueuedService {
  public:
-  grpc::ServerUnaryReactor* DescribeKey(grpc::CallbackServerContext* context,
-                                        const v1::DescribeKeyRequest* request,
-                                        v1::DescribeKeyResponse* response) override;
+  using Service = v1::KeyService::WithAsyncMethod_DescribeKey<v1::KeyService::Service>;
+
+  grpc::Service& service() override { return service_; }
+  const char* full_name() const override { return v1::KeyService::service_full_name(); }
+
+ private:
+  class Call;
+
+  void ListenForAll() override { Listen(); }
+  void Listen();
+
+  Service service_;
 };
 
 class PrintingObserver final : public grpc_front::ConnectionObserver {
@@ -36,11 +45,14 @@ class PrintingObserver final : public grpc_front::ConnectionObserver {
 class TinyServer {
  public:
   // On a free port of 127.0.0.1. Aborts on failure.
-  explicit TinyServer(const grpc_front::ServerOptions& options);
+  explicit TinyServer(const grpc_front::ConnectionLimits& limits,
+                      const grpc_front::ServerOptions& options = {});
   // On a Unix socket, without TLS.
-  TinyServer(const std::string& socket_path, const grpc_front::ServerOptions& options);
+  TinyServer(const std::string& socket_path, const grpc_front::ConnectionLimits& limits);
 
   grpc_front::GrpcServer& server() { return *server_; }
+  grpc_front::ConnectionAcceptor& door() { return server_->door(0); }
+  const grpc_front::ConnectionAcceptor& door() const { return server_->door(0); }
   // Only over TCP.
   grpc_front::RotatingCredentials& credentials() { return *credentials_; }
   const TestAuthority& authority() const { return authority_; }

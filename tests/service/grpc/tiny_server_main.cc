@@ -22,18 +22,18 @@ int main(int argc, char** argv) {
   hallmark::grpc_front::ServerOptions options;
   options.handshake_timeout = std::chrono::seconds(60);  // silence ends when the test says so
   const auto max_connections = static_cast<std::size_t>(std::atoi(argv[2]));
-  options.limits = {
+  const hallmark::grpc_front::ConnectionLimits limits{
       max_connections == 0 ? hallmark::grpc_front::FitToDescriptorLimit(1000) : max_connections,
       1000};
-  hallmark::testing::TinyServer server(options);
+  hallmark::testing::TinyServer server(limits, options);
   const hallmark::testing::PemPair client = server.authority().IssueClient();
-  std::cout << server.server().address() << '\n'
+  std::cout << server.door().address() << '\n'
             << server.authority().certificate() << ".\n"
             << client.certificate << ".\n"
             << client.private_key << "." << std::endl;
 
   for (std::string line; std::getline(std::cin, line);) {
-    const auto counts = server.server().connections();
+    const auto counts = server.door().counts();
     std::cout << counts.open << ' ' << counts.accepted << ' ' << counts.refused << ' '
               << counts.accept_failures << std::endl;
   }

@@ -28,11 +28,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-ServerOptions Generous() {
-  ServerOptions options;
-  options.limits = {100, 100};
-  return options;
-}
+constexpr ConnectionLimits kGenerous{100, 100};
 
 // gRPC reads the setting once per process, so every test here runs under it.
 class RestrictTls : public ::testing::Environment {
@@ -65,21 +61,21 @@ Outcome RunOpenssl(const TinyServer& server, const std::string& version_flag) {
 }
 
 TEST(TlsVersionTest, Version13IsSpoken) {
-  TinyServer server(Generous());
+  TinyServer server(kGenerous);
   const Outcome outcome = RunOpenssl(server, "-tls1_3");
   EXPECT_EQ(outcome.exit_status, 0);
   EXPECT_THAT(outcome.output, HasSubstr("New, TLSv1.3, Cipher is TLS_"));
 }
 
 TEST(TlsVersionTest, Version12IsRefused) {
-  TinyServer server(Generous());
+  TinyServer server(kGenerous);
   const Outcome outcome = RunOpenssl(server, "-tls1_2");
   EXPECT_NE(outcome.exit_status, 0);
   EXPECT_THAT(outcome.output, HasSubstr("Cipher is (NONE)"));
 }
 
 TEST(TlsVersionTest, Version12IsRefusedWithEverySuiteThatOpensslHas) {
-  TinyServer server(Generous());
+  TinyServer server(kGenerous);
   for (const char* suites : {"ALL:@SECLEVEL=0", "PSK-AES256-GCM-SHA384"}) {
     const Outcome outcome =
         RunOpenssl(server, std::string("-tls1_2 -psk 00112233 -cipher ") + suites);
@@ -89,23 +85,23 @@ TEST(TlsVersionTest, Version12IsRefusedWithEverySuiteThatOpensslHas) {
 }
 
 TEST(TlsClientTest, AClientOfAnotherAuthorityIsRefused) {
-  TinyServer server(Generous());
+  TinyServer server(kGenerous);
   const PemPair stranger = TestAuthority().IssueClient();
   const auto channel =
-      ConnectTo(server.server().address(), server.authority().certificate(), stranger);
+      ConnectTo(server.door().address(), server.authority().certificate(), stranger);
   EXPECT_EQ(Describe(channel, "k").error_code(), grpc::UNAVAILABLE);
 }
 
 TEST(TlsClientTest, AClientWithoutACertificateIsRefused) {
-  TinyServer server(Generous());
-  const auto channel = ConnectTo(server.server().address(), server.authority().certificate(), {});
+  TinyServer server(kGenerous);
+  const auto channel = ConnectTo(server.door().address(), server.authority().certificate(), {});
   EXPECT_EQ(Describe(channel, "k").error_code(), grpc::UNAVAILABLE);
 }
 
 // The longest KeyId that the schema allows, echoed in the refusal, against a client with gRPC's
 // limits.
 TEST(StatusOverTheWireTest, TheLongestEchoedKeyIdStillArrivesWithItsReason) {
-  TinyServer server(Generous());
+  TinyServer server(kGenerous);
   const auto channel = server.Connect();
   for (const std::string_view character : {"k", "%", "\u00e4", "\u20ac", "\U0001f511"}) {
     std::string key_id;

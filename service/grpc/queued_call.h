@@ -1,0 +1,100 @@
+// A call that a call queue delivers, and the service whose calls these are.
+#pragma once
+
+#include "service/grpc/active_calls.h"
+#include "service/grpc/call_queue.h"
+
+#include <grpcpp/impl/service_type.h>
+#include <grpcpp/server_context.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+namespace hallmark::grpc_front {
+
+// As the queue hands it out.
+inline void* TagOf(Completion& completion) { return &completion; }
+
+// Has its calls delivered by the server's call queue. No service uses gRPC's callbacks or threads:
+// the first that did would make gRPC poll every connection with a thread of its own beside ours.
+class QueuedService {
+ public:
+  virtual ~QueuedService() = default;
+
+  // What the server is to register.
+  virtual grpc::Service& service() = 0;
+  // "hallmark.v1.KeyService"
+  virtual const char* full_name() const = 0;
+
+  // The server has been started: calls are listened for from now on. `queue` outlives every call.
+  void Begin(CallQueue& queue);
+
+  // Calls that have arrived and are not done.
+  ActiveCalls& active_calls() { return active_calls_; }
+  // Those, and the ones that are listened for: the queue may be shut down when there are none.
+  ActiveCalls& queued_calls() { return queued_calls_; }
+
+  // For the calls.
+  grpc::ServerCompletionQueue& queue() { return queue_->queue(); }
+
+ protected:
+  // Listens for the first call of every method.
+  virtual void ListenForAll() = 0;
+
+ private:
+  CallQueue* queue_ = nullptr;
+  ActiveCalls active_calls_;
+  ActiveCalls queued_calls_;
+};
+
+// Runs `listen`, which listens in the place of a call that has arrived, until there is memory for
+// it: unheard, a method would be dead for ever.
+void ListenAgain(const std::function<void()>& listen) noexcept;
+
+// The life of one call on the queue: listened for, arrived, finished and over.
+class QueuedCall {
+ public:
+  explicit QueuedCall(QueuedService& service) : service_(service) {}
+  virtual ~QueuedCall() = default;
+  QueuedCall(const QueuedCall&) = delete;
+  QueuedCall& operator=(const QueuedCall&) = delete;
+
+  // Asks for the next call of the method. `self` is this.
+  void Listen(const std::shared_ptr<QueuedCall>& self);
+
+  grpc::ServerContext& context() { return context_; }
+
+ protected:
+  // This, while it is not over and finished.
+  const std::shared_ptr<QueuedCall>& self() const { return self_; }
+
+  virtual void RequestFrom(grpc::ServerCompletionQueue& queue, void* tag) = 0;
+  // `self` is this, for whoever works on the call. The method must be listened for again here.
+  virtual void Arrived(const std::shared_ptr<QueuedCall>& self) = 0;
+  // The call was answered, or its client has gone; it must be finished even so.
+  virtual void Over(bool /*cancelled*/) {}
+
+  // What gRPC is to be given when the call is finished: exactly once, and as its last step.
+  void* finished_tag();
+
+ private:
+  void OnArrived(bool ok);
+  void OnOver(bool ok);
+  void OnFinished(bool ok);
+  void Release();
+  void LeaveQueue();
+
+  QueuedService& service_;
+  grpc::ServerContext context_;
+  MemberCompletion<QueuedCall> arrived_{*this, &QueuedCall::OnArrived};
+  MemberCompletion<QueuedCall> over_{*this, &QueuedCall::OnOver};
+  MemberCompletion<QueuedCall> finished_{*this, &QueuedCall::OnFinished};
+  // What the queue still hands out of a call that has arrived: `over_` and `finished_`.
+  std::atomic<int> pending_{2};
+  // INVARIANT: set while the queue may hand out a completion of ours. Work that is still queued for
+  // a cancelled call may hold on a little longer.
+  std::shared_ptr<QueuedCall> self_;
+};
+
+}  // namespace hallmark::grpc_front

@@ -1,0 +1,182 @@
+// Health and reflection, as probes and tools meet them.
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
+#include "tests/service/grpc/tiny_server.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/descriptor.pb.h>
+#include <grpcpp/client_context.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hallmark::grpc_front {
+namespace {
+
+using grpc::health::v1::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using grpc::reflection::v1alpha::ServerReflection;
+using grpc::reflection::v1alpha::ServerReflectionRequest;
+using grpc::reflection::v1alpha::ServerReflectionResponse;
+using hallmark::testing::TinyServer;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using namespace std::chrono_literals;
+
+constexpr const char* kService = "hallmark.v1.KeyService";
+
+class StandardServicesTest : public ::testing::Test {
+ protected:
+  static void SetDeadline(grpc::ClientContext& context) {
+    context.set_deadline(std::chrono::system_clock::now() + 20s);
+  }
+
+  // A stream of answers about one service.
+  class Watch {
+   public:
+    Watch(Health::Stub& stub, const std::string& service) {
+      SetDeadline(context_);
+      HealthCheckRequest request;
+      request.set_service(service);
+      reader_ = stub.Watch(&context_, request);
+    }
+    HealthCheckResponse::ServingStatus Next() {
+      HealthCheckResponse response;
+      return reader_->Read(&response) ? response.status() : HealthCheckResponse::UNKNOWN;
+    }
+    grpc::Status End() {
+      HealthCheckResponse response;
+      while (reader_->Read(&response)) {
+      }
+      return reader_->Finish();
+    }
+    void Cancel() { context_.TryCancel(); }
+
+   private:
+    grpc::ClientContext context_;
+    std::unique_ptr<grpc::ClientReader<HealthCheckResponse>> reader_;
+  };
+
+  grpc::Status Check(const std::string& service, HealthCheckResponse* response) {
+    grpc::ClientContext context;
+    SetDeadline(context);
+    HealthCheckRequest request;
+    request.set_service(service);
+    return health_->Check(&context, request, response);
+  }
+
+  ServerReflectionResponse Ask(const ServerReflectionRequest& request) {
+    grpc::ClientContext context;
+    SetDeadline(context);
+    const auto stream = reflection_->ServerReflectionInfo(&context);
+    ServerReflectionResponse response;
+    EXPECT_TRUE(stream->Write(request) && stream->Read(&response));
+    stream->WritesDone();
+    EXPECT_TRUE(stream->Finish().ok());
+    return response;
+  }
+
+  TinyServer server_{{10, 10}};
+  std::shared_ptr<grpc::Channel> channel_ = server_.Connect();
+  std::unique_ptr<Health::Stub> health_ = Health::NewStub(channel_);
+  std::unique_ptr<ServerReflection::Stub> reflection_ = ServerReflection::NewStub(channel_);
+};
+
+TEST_F(StandardServicesTest, ACheckTellsOfKnownServices) {
+  HealthCheckResponse response;
+  EXPECT_TRUE(Check("", &response).ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(Check(kService, &response).error_code(), grpc::NOT_FOUND);
+  server_.server().SetServing(kService, true);
+  for (const char* const service : {"", kService}) {
+    EXPECT_TRUE(Check(service, &response).ok());
+    EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  }
+}
+
+TEST_F(StandardServicesTest, AWatchIsToldOfEveryChange) {
+  Watch watch(*health_, kService);
+  EXPECT_EQ(watch.Next(), HealthCheckResponse::SERVICE_UNKNOWN);
+  server_.server().SetServing(kService, true);
+  EXPECT_EQ(watch.Next(), HealthCheckResponse::SERVING);
+  server_.server().SetServing(kService, true);  // no news
+  server_.server().SetServing(kService, false);
+  EXPECT_EQ(watch.Next(), HealthCheckResponse::NOT_SERVING);
+}
+
+TEST_F(StandardServicesTest, WatchesThatWereLeftMakeRoomForOthers) {
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::unique_ptr<Watch>> watches;
+    for (int i = 0; i < 200; ++i) {
+      watches.push_back(std::make_unique<Watch>(*health_, ""));
+      EXPECT_EQ(watches.back()->Next(), HealthCheckResponse::NOT_SERVING);
+    }
+    for (const auto& watch : watches) watch->Cancel();
+    for (const auto& watch : watches) EXPECT_EQ(watch->End().error_code(), grpc::CANCELLED);
+  }
+  Watch last(*health_, "");
+  EXPECT_EQ(last.Next(), HealthCheckResponse::NOT_SERVING);
+}
+
+TEST_F(StandardServicesTest, AnOpenWatchDoesNotHoldUpTheEnd) {
+  Watch watch(*health_, "");
+  EXPECT_EQ(watch.Next(), HealthCheckResponse::NOT_SERVING);
+  const auto started = std::chrono::steady_clock::now();
+  server_.server().Stop(std::chrono::system_clock::now() + 60s);
+  EXPECT_LT(std::chrono::steady_clock::now() - started, 30s);
+  EXPECT_FALSE(watch.End().ok());
+}
+
+TEST_F(StandardServicesTest, ReflectionListsTheServices) {
+  ServerReflectionRequest request;
+  request.set_list_services("");
+  const ServerReflectionResponse response = Ask(request);
+  std::vector<std::string> names;
+  for (const auto& service : response.list_services_response().service()) {
+    names.push_back(service.name());
+  }
+  EXPECT_THAT(names, ElementsAre(kService, "grpc.health.v1.Health",
+                                 "grpc.reflection.v1alpha.ServerReflection"));
+}
+
+TEST_F(StandardServicesTest, ReflectionGivesAFileWithItsImports) {
+  ServerReflectionRequest request;
+  request.set_file_containing_symbol("hallmark.v1.KeyService.GenerateMac");
+  const ServerReflectionResponse response = Ask(request);
+  std::vector<std::string> files;
+  for (const std::string& bytes : response.file_descriptor_response().file_descriptor_proto()) {
+    google::protobuf::FileDescriptorProto file;
+    ASSERT_TRUE(file.ParseFromString(bytes));
+    files.push_back(file.name());
+  }
+  EXPECT_THAT(files, Contains("hallmark/v1/kms.proto"));
+  EXPECT_THAT(files, Contains("hallmark/v1/options.proto"));
+  EXPECT_THAT(files, Contains("google/protobuf/timestamp.proto"));
+}
+
+TEST_F(StandardServicesTest, ReflectionKnowsTheExtensionsOfOptions) {
+  ServerReflectionRequest request;
+  request.set_all_extension_numbers_of_type("google.protobuf.FieldOptions");
+  const ServerReflectionResponse numbers = Ask(request);
+  ASSERT_GT(numbers.all_extension_numbers_response().extension_number_size(), 0);
+  auto& extension = *request.mutable_file_containing_extension();
+  extension.set_containing_type("google.protobuf.FieldOptions");
+  extension.set_extension_number(numbers.all_extension_numbers_response().extension_number(0));
+  EXPECT_GT(Ask(request).file_descriptor_response().file_descriptor_proto_size(), 0);
+}
+
+TEST_F(StandardServicesTest, ReflectionSaysWhatItDoesNotKnow) {
+  ServerReflectionRequest request;
+  EXPECT_EQ(Ask(request).error_response().error_code(), grpc::INVALID_ARGUMENT);
+  request.set_file_by_filename("no/such.proto");
+  EXPECT_EQ(Ask(request).error_response().error_code(), grpc::NOT_FOUND);
+  request.set_file_containing_symbol("no.such.Symbol");
+  EXPECT_EQ(Ask(request).error_response().error_code(), grpc::NOT_FOUND);
+}
+
+}  // namespace
+}  // namespace hallmark::grpc_front
