@@ -1,5 +1,8 @@
 #include "service/grpc/tls.h"
 
+#include "service/grpc/listener.h"
+
+#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/err.h>
@@ -7,6 +10,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -15,8 +19,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -39,15 +41,27 @@ Unexpected<std::string> Refuse(const std::filesystem::path& file, const std::str
   return Unexpected<std::string>(file.string() + ": " + rest);
 }
 
+// Certificates with all their intermediates stay far below it.
+constexpr off_t kMaxFileBytes = 1024 * 1024;
+
 Result<std::string, std::string> ReadFile(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) {
+  // A pipe that nobody writes to would hold up the open otherwise.
+  const UniqueFd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status {};
+  if (!fd.valid() || fstat(fd.get(), &status) != 0) {
     return Refuse(file, std::string("cannot be read: ") + std::strerror(errno) +
                             "; check the path under [tls] and its permissions");
   }
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad() || text.empty()) {
-    return Refuse(file, "is empty or not a file; put PEM text there");
+  if (!S_ISREG(status.st_mode) || status.st_size == 0 || status.st_size > kMaxFileBytes) {
+    return Refuse(file, "is empty, not a file or larger than 1 MiB; put PEM text there");
+  }
+  std::string text(static_cast<std::size_t>(status.st_size), '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t got = read(fd.get(), text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return Refuse(file, "cannot be read to its end; write it anew");
+    size += static_cast<std::size_t>(got);
   }
   return text;
 }

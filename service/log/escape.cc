@@ -15,6 +15,14 @@ bool NeedsNoQuotes(std::string_view text) {
   });
 }
 
+void AppendHex(char c, std::string& out) {
+  static constexpr std::string_view kHex = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  out += "\\x";
+  out += kHex[byte >> 4];
+  out += kHex[byte & 0x0f];
+}
+
 }  // namespace
 
 void AppendJson(std::string_view text, std::string& out) {
@@ -26,7 +34,6 @@ void AppendPlain(std::string_view text, std::string& out) {
     out += text;
     return;
   }
-  static constexpr std::string_view kHex = "0123456789abcdef";
   out += '"';
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -35,13 +42,22 @@ void AppendPlain(std::string_view text, std::string& out) {
     } else if (IsPrintable(c)) {
       out += c;
     } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += "\\x";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 0x0f];
+      AppendHex(c, out);
     }
   }
   out += '"';
+}
+
+std::string OneLine(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    if (IsPrintable(c)) {
+      line += c;
+    } else {
+      AppendHex(c, line);
+    }
+  }
+  return line;
 }
 
 }  // namespace hallmark::service

@@ -13,4 +13,8 @@ void AppendJson(std::string_view text, std::string& out);
 // is \xHH. Not only control characters: a terminal also obeys some that are encoded in UTF-8.
 void AppendPlain(std::string_view text, std::string& out);
 
+// `text` for a person's terminal: every byte that is not printable ASCII is \xHH, and nothing is
+// quoted.
+std::string OneLine(std::string_view text);
+
 }  // namespace hallmark::service

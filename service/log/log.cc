@@ -6,6 +6,7 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -39,13 +40,18 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
 
 // Made before spdlog opens it, so that no umask lets others read it.
 Status MakePrivate(const std::filesystem::path& file) {
-  const int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    return Fail(Exception::kDependencyTimeoutException,
-                "Cannot open the log file " + file.string() + ": " +
-                    std::generic_category().message(errno) + "; correct log.file.");
-  }
+  const auto refuse = [&](const std::string& reason) {
+    return Fail(
+        Exception::kDependencyTimeoutException,
+        "Cannot open the log file " + file.string() + ": " + reason + "; correct log.file.");
+  };
+  // A pipe that nobody reads would hold up the open otherwise.
+  const int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0600);
+  if (fd < 0) return refuse(std::generic_category().message(errno));
+  struct stat status {};
+  const bool is_pipe = fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
   close(fd);
+  if (is_pipe) return refuse("it is a pipe, whose reader could hold up the service");
   return {};
 }
 

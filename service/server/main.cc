@@ -1,6 +1,7 @@
 // hallmarkd: flags → configuration → server → signals → stop.
 #include "service/config/config.h"
 #include "service/grpc/tls.h"
+#include "service/log/escape.h"
 #include "service/server/server.h"
 #include "service/server/signals.h"
 
@@ -22,7 +23,8 @@ using hallmark::service::Server;
 using hallmark::service::Signals;
 
 void Complain(const std::string& message) {
-  std::fprintf(stderr, "hallmarkd: %s\n", message.c_str());
+  // It may hold what somebody wrote into a file.
+  std::fprintf(stderr, "hallmarkd: %s\n", hallmark::service::OneLine(message).c_str());
 }
 
 // A core dump would hold what the token's module keeps in memory, the PIN among it. The size limit
@@ -55,7 +57,13 @@ int Serve(const std::string& file, Signals& signals) {
     Complain(server.error().message);
     return server.error().exit_code;
   }
-  while (signals.Wait() == Signals::Request::kReload) (*server)->Reload(LoadConfig(file));
+  while (signals.Wait() == Signals::Request::kReload) {
+    try {
+      (*server)->Reload(LoadConfig(file));
+    } catch (const std::exception& thrown) {  // no memory, or a disk that fails: we go on serving
+      Complain(std::string("reload: ") + thrown.what() + "; nothing was changed");
+    }
+  }
   server->reset();
   return EX_OK;
 }
@@ -91,7 +99,10 @@ int main(int argc, char** argv) {
   }
 
   try {
-    if (!checked_file.empty()) return CheckConfig(checked_file);
+    if (!checked_file.empty()) {
+      signals.Unblock();
+      return CheckConfig(checked_file);
+    }
     signals.Watch();
     return Serve(config_file, signals);
   } catch (const std::exception& bug) {

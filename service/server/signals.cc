@@ -15,6 +15,8 @@ Signals::Signals() {
   std::signal(SIGHUP, SIG_DFL);
 }
 
+void Signals::Unblock() { pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr); }
+
 void Signals::Watch() {
   // Detached, since only a second request for the end would end it, and that ends the process.
   std::thread([signals = signals_, inbox = inbox_] { Receive(signals, *inbox); }).detach();

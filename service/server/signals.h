@@ -20,6 +20,9 @@ class Signals {
   // others: called at the start of main.
   Signals();
 
+  // Nobody listens: the signals do again what they do by default.
+  void Unblock();
+
   // Begins to listen.
   void Watch();
 

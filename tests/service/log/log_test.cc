@@ -4,10 +4,12 @@
 #include "service/log/request_log.h"
 #include "tests/service/fake_clock.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -231,6 +233,20 @@ TEST_F(LogTest, AlarmOfATokenIsAnError) {
   EXPECT_EQ(json["level"], "error");
   EXPECT_EQ(json["event"], "token");
   EXPECT_EQ(json["text"], "key swapped");
+}
+
+TEST(EscapeTest, ALineForATerminalHoldsNothingThatATerminalObeys) {
+  EXPECT_EQ(OneLine("a \"b\"\n\x1b[2J\xc2\x9b"), "a \"b\"\\x0a\\x1b[2J\\xc2\\x9b");
+}
+
+TEST_F(LogTest, APipeIsNoLogFile) {
+  ASSERT_EQ(mkfifo(options_.file.c_str(), 0600), 0);
+  // Without a reader the open would fail anyway.
+  const int reader = open(options_.file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  const auto sink = Log::OpenSink(options_);
+  close(reader);
+  ASSERT_FALSE(sink.has_value());
+  EXPECT_THAT(sink.error().message, HasSubstr("it is a pipe"));
 }
 
 }  // namespace
