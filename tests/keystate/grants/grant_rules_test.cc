@@ -209,7 +209,7 @@ TEST(ChildGrantTest, AChildMayNotExceedOneParent) {
   struct Row {
     const char* name;
     std::string_view caller;
-    std::initializer_list<Operation> operations;
+    std::vector<Operation> operations;
     std::string_view child_source;
     std::string_view call_source;
     std::optional<unsigned> parent;
@@ -229,12 +229,15 @@ TEST(ChildGrantTest, AChildMayNotExceedOneParent) {
            {"the parent's constraint does not hold", "narrow", {kGenerate}, bucket, "", {}},
            {"the same constraint", "narrow", {kGenerate}, bucket, bucket, 4},
        }) {
-    GrantRecord child = TestGrant(99, "child", row.operations);
+    GrantRecord child = TestGrant(99, "child", {});
+    for (const Operation operation : row.operations) child.operations.Add(operation);
     child.source_arn = row.child_source;
     const GrantCaller caller{.account = kOwner, .unique_id = row.caller};
     const std::optional<GrantMatch> parent = FindParent(grants, caller, child, row.call_source);
     ASSERT_EQ(parent.has_value(), row.parent.has_value()) << row.name;
-    if (parent) EXPECT_EQ(parent->grant->id, TestGrantId(*row.parent)) << row.name;
+    if (parent) {
+      EXPECT_EQ(parent->grant->id, TestGrantId(*row.parent)) << row.name;
+    }
   }
   const GrantCaller session{
       .account = kOwner, .unique_id = "ROLE:s", .role_id = "ROLE", .is_session = true};

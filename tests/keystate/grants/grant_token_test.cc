@@ -33,7 +33,7 @@ class RememberingSealer final : public Sealer {
     if (found == sealed_.end() || found->second.first != context) return std::nullopt;
     return found->second.second;
   }
-  SecretBytes DeriveSecret(std::string_view) const override { return SecretBytes({}); }
+  SecretBytes DeriveSecret(std::string_view) const override { return SecretBytes(Bytes{}); }
 
  private:
   mutable std::map<std::string, std::pair<std::string, std::string>> sealed_;

@@ -73,7 +73,9 @@ TEST(PersistentSetTest, AgreesWithAMapOverRandomChangesAndNeverTouchesOldVersion
     }
     const Counted* found = set.Find(k);
     ASSERT_EQ(found != nullptr, model.contains(k));
-    if (found != nullptr) ASSERT_EQ(found->value, model.at(k));
+    if (found != nullptr) {
+      ASSERT_EQ(found->value, model.at(k));
+    }
     ASSERT_EQ(set.empty(), model.empty());
     if (step % 500 == 0) {
       ASSERT_TRUE(set.Balanced());
