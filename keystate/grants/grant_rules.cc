@@ -10,9 +10,8 @@ namespace hallmark {
 namespace {
 
 std::optional<Operation> GrantOperation(std::string_view name) {
-  const auto* found =
-      std::find_if(GrantOperations::kAll.begin(), GrantOperations::kAll.end(),
-                   [name](Operation operation) { return Name(operation) == name; });
+  const auto* found = std::find_if(GrantOperations::kAll.begin(), GrantOperations::kAll.end(),
+                                   [name](Operation operation) { return Name(operation) == name; });
   if (found == GrantOperations::kAll.end()) return std::nullopt;
   return *found;
 }

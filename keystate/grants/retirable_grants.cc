@@ -3,19 +3,25 @@
 namespace hallmark {
 
 void RetirableGrants::Update(const GrantSet& before, const GrantSet& after) {
+  std::vector<GrantPtr> removed;
+  std::vector<GrantPtr> added;
+  const auto into = [](std::vector<GrantPtr>& grants) {
+    return [&grants](const GrantPtr& grant) {
+      if (!grant->retiring_id.empty()) grants.push_back(grant);
+    };
+  };
+  GrantSet::Diff(before, after, into(removed), into(added));
+  if (removed.empty() && added.empty()) return;
+
   MutexLock lock(mu_);
-  GrantSet::Diff(
-      before, after,
-      [this](const GrantPtr& removed) HALLMARK_REQUIRES(mu_) {
-        const auto places = places_.find(removed->retiring_id);
-        if (places == places_.end()) return;
-        places->second.erase({removed->key_id, removed->id});
-        if (places->second.empty()) places_.erase(places);
-      },
-      [this](const GrantPtr& added) HALLMARK_REQUIRES(mu_) {
-        if (added->retiring_id.empty()) return;
-        places_[added->retiring_id].insert({added->key_id, added->id});
-      });
+  for (const GrantPtr& grant : removed) {
+    const auto places = places_.find(grant->retiring_id);
+    places->second.erase({grant->key_id, grant->id});
+    if (places->second.empty()) places_.erase(places);
+  }
+  for (const GrantPtr& grant : added) {
+    places_[grant->retiring_id].insert({grant->key_id, grant->id});
+  }
 }
 
 std::vector<GrantPlace> RetirableGrants::List(std::string_view retiring_id,

@@ -276,7 +276,8 @@ void Table<PolicyRecord>::BindKey(Statement& statement, const PolicyRecord& reco
 
 void Table<PolicyRecord>::BindRest(Statement& statement, const PolicyRecord& record) {
   statement.Bind(record.document);
-  statement.Bind(EncodePairs(record.bindings, &PrincipalBinding::arn, &PrincipalBinding::unique_id));
+  statement.Bind(
+      EncodePairs(record.bindings, &PrincipalBinding::arn, &PrincipalBinding::unique_id));
 }
 
 Result<PolicyRecord> Table<PolicyRecord>::Read(Row& row, const Site&) {

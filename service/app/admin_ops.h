@@ -28,8 +28,9 @@ struct PrincipalAdmin {
 // Each blocks for the store. Requests are validated against the schema first.
 //
 // Errors: ValidationException, MalformedPolicyDocumentException for the input;
-//   AlreadyExistsException when the ARN, the certificate or the name of a role belongs to a principal already;
-//   NotFoundException when there is none, or no role of a new session; ConflictException when somebody else changed the principal meanwhile.
+//   AlreadyExistsException when the ARN, the certificate or the name of a role belongs to a
+//   principal already; NotFoundException when there is none, or no role of a new session;
+//   ConflictException when somebody else changed the principal meanwhile.
 Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& request,
                     v1::AddPrincipalResponse* response);
 Status ListPrincipals(PrincipalAdmin& admin, const v1::ListPrincipalsRequest& request,

@@ -129,9 +129,9 @@ void LoadKeys(const StoreImage& image, KeyDirectory& keys) {
     const auto bindings = ready.find(key.id);
     const auto material = materials.find({key.id, key.current_material});
     if (bindings == ready.end() || material == materials.end()) continue;
-    keys.Publish(std::make_shared<const KeyView>(
-        KeyView{key, KeyArn(image.meta.site, key.account, key.id), *material->second,
-                bindings->second, std::move(tags[key.id]), GrantSet::Of(std::move(grants[key.id]))}));
+    keys.Publish(std::make_shared<const KeyView>(KeyView{
+        key, KeyArn(image.meta.site, key.account, key.id), *material->second, bindings->second,
+        std::move(tags[key.id]), GrantSet::Of(std::move(grants[key.id]))}));
     published.insert(key.id);
   }
   for (const AliasRecord& alias : image.aliases) {

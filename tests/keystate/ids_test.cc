@@ -159,8 +159,7 @@ TEST(PrincipalArnTest, RefusesWhatIsNoPrincipal) {
 }
 
 TEST(GrantIdTest, IsSixtyFourLowerCaseHexadecimalDigits) {
-  const std::string text =
-      "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+  const std::string text = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
   const std::optional<GrantId> id = GrantId::Parse(text);
   ASSERT_TRUE(id.has_value());
   EXPECT_EQ(id->ToString(), text);

@@ -22,8 +22,8 @@ class GrantPrincipalsTest : public ::testing::Test {
         TestPrincipal("HMIDROOT", "arn:aws:iam::111122223333:root"),
         TestPrincipal("AIDAALICE", "arn:aws:iam::111122223333:user/team/alice"),
         TestPrincipal("AROASVC", "arn:aws:iam::111122223333:role/path/Service"),
-        TestPrincipal("AROASVC:issued",
-                      "arn:aws:sts::111122223333:assumed-role/Service/issued", "AROASVC"),
+        TestPrincipal("AROASVC:issued", "arn:aws:sts::111122223333:assumed-role/Service/issued",
+                      "AROASVC"),
         TestPrincipal("HMIDOLD", "arn:aws:sts::111122223333:assumed-role/Gone/old"),
         TestPrincipal("AIDABOB", "arn:aws:iam::444455556666:user/bob"),
     });
@@ -53,8 +53,8 @@ TEST_F(GrantPrincipalsTest, WhoIsAcceptedAndWhatTheGrantBindsTo) {
   constexpr std::string_view kFed = "arn:aws:sts::111122223333:federated-user/fred";
   for (const Row& row : std::vector<Row>{
            {"account root", kRoot, "111122223333", kRoot},
-           {"root of an account that has principals but no root",
-            "arn:aws:iam::444455556666:root", "444455556666", "arn:aws:iam::444455556666:root"},
+           {"root of an account that has principals but no root", "arn:aws:iam::444455556666:root",
+            "444455556666", "arn:aws:iam::444455556666:root"},
            {"user", kAlice, "AIDAALICE", kAlice},
            {"role", kRole, "AROASVC", kRole},
            {"session that was issued", kIssued, "AROASVC:issued", kIssued},

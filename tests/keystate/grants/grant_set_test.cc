@@ -84,7 +84,8 @@ struct CoverRow {
 };
 
 TEST(GrantSetTest, WhomAGrantHelps) {
-  GrantRecord constrained = TestGrant(5, "lambda", {Operation::kGenerateMac, Operation::kRetireGrant});
+  GrantRecord constrained =
+      TestGrant(5, "lambda", {Operation::kGenerateMac, Operation::kRetireGrant});
   constrained.source_arn = "arn:aws:lambda:us-west-2:111122223333:function:f";
   const GrantSet grants = GrantsOf({
       TestGrant(1, "user", {Operation::kGenerateMac}),
@@ -115,8 +116,10 @@ TEST(GrantSetTest, WhomAGrantHelps) {
       {"SourceArn wrong", User("lambda"), For(Operation::kGenerateMac, "arn:aws:s3:::b"), {}},
       {"SourceArn right", User("lambda"), For(Operation::kGenerateMac, constrained.source_arn), 5},
       {"SourceArn does not constrain RetireGrant", User("lambda"), For(Operation::kRetireGrant), 5},
-      {"SourceArn gives no other operation", User("lambda"),
-       For(Operation::kVerifyMac, constrained.source_arn), {}},
+      {"SourceArn gives no other operation",
+       User("lambda"),
+       For(Operation::kVerifyMac, constrained.source_arn),
+       {}},
       {"the root of the account", root, For(Operation::kGenerateMac), 6},
       {"the root of another account", foreign_root, For(Operation::kGenerateMac), {}},
       {"a principal of the account", User("user3"), For(Operation::kGenerateMac), {}},
@@ -131,11 +134,11 @@ TEST(GrantSetTest, WhomAGrantHelps) {
 }
 
 TEST(GrantSetTest, TwoGrantsAreNeverAddedUp) {
-  const GrantSet grants = GrantsOf({TestGrant(1, "u", {Operation::kGenerateMac}),
-                                    TestGrant(2, "u", {Operation::kVerifyMac})});
-  const auto both = static_cast<GrantOperations::Bits>(
-      GrantOperations::BitOf(Operation::kGenerateMac) |
-      GrantOperations::BitOf(Operation::kVerifyMac));
+  const GrantSet grants = GrantsOf(
+      {TestGrant(1, "u", {Operation::kGenerateMac}), TestGrant(2, "u", {Operation::kVerifyMac})});
+  const auto both =
+      static_cast<GrantOperations::Bits>(GrantOperations::BitOf(Operation::kGenerateMac) |
+                                         GrantOperations::BitOf(Operation::kVerifyMac));
   EXPECT_FALSE(grants.FindCovering(User("u"), {.operations = both}));
   const GrantSet more =
       grants.With(TestGrant(3, "u", {Operation::kVerifyMac, Operation::kGenerateMac}));
@@ -146,7 +149,10 @@ TEST(GrantSetTest, TwoGrantsAreNeverAddedUp) {
 TEST(GrantSetTest, FindsTheOneAmongFiftyThousand) {
   std::vector<GrantRecord> grants;
   for (unsigned i = 0; i < 50'000; ++i) {
-    grants.push_back(TestGrant(i, i % 10 == 0 ? "a" : i % 10 == 9 ? "c" : "b",
+    grants.push_back(TestGrant(i,
+                               i % 10 == 0   ? "a"
+                               : i % 10 == 9 ? "c"
+                                             : "b",
                                {Operation::kDescribeKey}));
   }
   grants[31'415].operations.Add(Operation::kGenerateMac);
@@ -249,16 +255,15 @@ TEST(GrantSetTest, AgreesWithAPlainList) {
     for (const auto& [other, grant] : model) {
       const bool constrained = !grant.source_arn.empty() && grant.source_arn != source;
       const auto usable = static_cast<GrantOperations::Bits>(
-          constrained ? grant.operations.bits() &
-                            GrantOperations::BitOf(Operation::kRetireGrant)
+          constrained ? grant.operations.bits() & GrantOperations::BitOf(Operation::kRetireGrant)
                       : grant.operations.bits());
       covered = covered || (grant.grantee_id == grantee && (usable & bits) == bits);
     }
     const auto match = set.FindCovering(User(grantee), {.operations = bits, .source_arn = source});
     ASSERT_EQ(match.has_value(), covered) << "step " << step;
     const auto listed = set.ListTo(grantee, std::nullopt, kEverything);
-    ASSERT_EQ(listed.size(), static_cast<std::size_t>(std::count_if(
-                                 model.begin(), model.end(), [&](const auto& entry) {
+    ASSERT_EQ(listed.size(), static_cast<std::size_t>(
+                                 std::count_if(model.begin(), model.end(), [&](const auto& entry) {
                                    return entry.second.grantee_id == grantee;
                                  })));
   }

@@ -65,9 +65,10 @@ class GrantTokenTest : public ::testing::Test {
 };
 
 TEST_F(GrantTokenTest, SaysWhatWasSealed) {
-  for (const Revision revision : {Revision{0}, Revision{77}, std::numeric_limits<Revision>::max()}) {
-    const Result<GrantToken> token = OpenGrantToken(
-        sealer_, "store", Seal({TestGrantKey(1), TestGrantId(2), revision}));
+  for (const Revision revision :
+       {Revision{0}, Revision{77}, std::numeric_limits<Revision>::max()}) {
+    const Result<GrantToken> token =
+        OpenGrantToken(sealer_, "store", Seal({TestGrantKey(1), TestGrantId(2), revision}));
     ASSERT_TRUE(token.has_value()) << ToString(token.error());
     EXPECT_EQ(token->key_id, TestGrantKey(1));
     EXPECT_EQ(token->grant_id, TestGrantId(2));
@@ -101,9 +102,14 @@ TEST_F(GrantTokenTest, APayloadThatWeDoNotWriteIsInvalid) {
   const std::string key = TestGrantKey(1).ToString();
   const std::string grant = TestGrantId(2).ToString();
   for (const std::string& payload : {
-           std::string(), std::string("1"), "2 " + key + " " + grant + " 7 00",
-           "1 key " + grant + " 7 00", "1 " + key + " grant 7 00", "1 " + key + " " + grant,
-           "1 " + key + " " + grant + " x 00", "1 " + key + " " + grant + " 7x 00",
+           std::string(),
+           std::string("1"),
+           "2 " + key + " " + grant + " 7 00",
+           "1 key " + grant + " 7 00",
+           "1 " + key + " grant 7 00",
+           "1 " + key + " " + grant,
+           "1 " + key + " " + grant + " x 00",
+           "1 " + key + " " + grant + " 7x 00",
            "1 " + key + " " + grant + " 18446744073709551616 00",
        }) {
     ExpectInvalid(OpenGrantToken(sealer_, "store", sealer_.Seal("grant token store", payload)),

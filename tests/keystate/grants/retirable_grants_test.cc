@@ -29,15 +29,13 @@ GrantRecord Retirable(unsigned number, unsigned key, std::string retiring_id) {
 }
 
 KeyViewPtr View(unsigned key, Revision revision, GrantSet grants) {
-  return std::make_shared<const KeyView>(KeyView{{.id = TestGrantKey(key),
-                                                  .account = kOwner,
-                                                  .spec = KeySpec::kHmac256,
-                                                  .revision = revision},
-                                                 "arn",
-                                                 {.key_id = TestGrantKey(key)},
-                                                 {},
-                                                 {},
-                                                 std::move(grants)});
+  return std::make_shared<const KeyView>(KeyView{
+      {.id = TestGrantKey(key), .account = kOwner, .spec = KeySpec::kHmac256, .revision = revision},
+      "arn",
+      {.key_id = TestGrantKey(key)},
+      {},
+      {},
+      std::move(grants)});
 }
 
 using Names = std::vector<std::pair<KeyId, GrantId>>;
@@ -121,8 +119,7 @@ TEST(RetirableGrantsTest, StaysRightUnderConcurrentPublishes) {
   for (const char* retiring : {"r", "s"}) {
     std::set<std::pair<KeyId, GrantId>> want;
     for (unsigned key = 1; key <= 3; ++key) {
-      for (const GrantPtr& grant :
-           keys.Find(TestGrantKey(key))->grants.List(std::nullopt, 1000)) {
+      for (const GrantPtr& grant : keys.Find(TestGrantKey(key))->grants.List(std::nullopt, 1000)) {
         if (grant->retiring_id == retiring) want.emplace(grant->key_id, grant->id);
       }
     }

@@ -282,9 +282,9 @@ TEST_P(KeyStoreConformance, GrantsComeBack) {
   full.issuing_account = *AccountId::Parse("444455556666");
   full.created = kLastTime;
   full.operations = {};
-  for (const Operation operation : {Operation::kVerifyMac, Operation::kCreateGrant,
-                                    Operation::kGenerateMac, Operation::kRetireGrant,
-                                    Operation::kDescribeKey}) {
+  for (const Operation operation :
+       {Operation::kVerifyMac, Operation::kCreateGrant, Operation::kGenerateMac,
+        Operation::kRetireGrant, Operation::kDescribeKey}) {
     full.operations.Add(operation);
   }
   const Result<Revision> revision =
@@ -294,7 +294,8 @@ TEST_P(KeyStoreConformance, GrantsComeBack) {
   Reopen();
   const StoreImage image = LoadOrFail(store());
   ASSERT_EQ(image.grants.size(), 2u);
-  for (const GrantRecord& got : image.grants) EXPECT_TRUE(got == (got.id == full.id ? full : least));
+  for (const GrantRecord& got : image.grants)
+    EXPECT_TRUE(got == (got.id == full.id ? full : least));
 
   ExpectConflict(CommitOne(store(), Put(TestGrant(1, TestKeyId(1)))));
   ASSERT_TRUE(CommitOne(store(), Remove(full)).has_value());

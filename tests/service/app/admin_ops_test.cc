@@ -23,8 +23,8 @@ using hallmark::testing::IsOk;
 using hallmark::testing::Raises;
 using hallmark::testing::TemporaryDirectory;
 using ::testing::ElementsAre;
-using ::testing::MatchesRegex;
 using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
