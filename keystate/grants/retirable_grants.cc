@@ -16,6 +16,7 @@ void RetirableGrants::Update(const GrantSet& before, const GrantSet& after) {
   MutexLock lock(mu_);
   for (const GrantPtr& grant : removed) {
     const auto places = places_.find(grant->retiring_id);
+    if (places == places_.end()) continue;
     places->second.erase({grant->key_id, grant->id});
     if (places->second.empty()) places_.erase(places);
   }

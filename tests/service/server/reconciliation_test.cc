@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <span>
@@ -223,7 +225,7 @@ TEST_F(ReconciliationTest, OnlyKeysWithAReadyBindingArePublished) {
 TEST_F(ReconciliationTest, GrantsComeWithTheirKeys) {
   AddKey(1, BindingState::kReady, kGone);
   AddKey(2, BindingState::kReady, kGone);
-  const auto add_grant = [&](unsigned n, unsigned key) {
+  const auto add_grant = [&](std::uint8_t n, std::uint8_t key) {
     std::array<std::byte, 32> id{};
     id[0] = static_cast<std::byte>(n);
     image_.grants.push_back({.id = GrantId::FromRandom(id),
