@@ -66,6 +66,7 @@ Result<GrantOperations> ParseGrantOperations(std::span<const std::string_view> n
   }
   if (!unsupported.empty()) {
     std::vector<std::string_view> valid;
+    valid.reserve(GrantOperations::kAll.size());
     for (const Operation operation : GrantOperations::kAll) valid.push_back(Name(operation));
     return Fail(Exception::kValidationException,
                 "Operations " + ListOf(unsupported) +
