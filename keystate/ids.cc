@@ -98,6 +98,22 @@ std::string KeyId::ToString() const {
   return text;
 }
 
+std::optional<GrantId> GrantId::Parse(std::string_view text) {
+  GrantId id;
+  if (text.size() != 2 * id.bytes_.size() || !std::all_of(text.begin(), text.end(), IsLowerHex)) {
+    return std::nullopt;
+  }
+  const std::optional<Bytes> bytes = FromHex(text);
+  std::copy(bytes->begin(), bytes->end(), id.bytes_.begin());
+  return id;
+}
+
+GrantId GrantId::FromRandom(const std::array<std::byte, 32>& random) {
+  GrantId id;
+  id.bytes_ = random;
+  return id;
+}
+
 std::string KeyArn(const Site& site, const AccountId& account, const KeyId& id) {
   return ResourceArn(site, account, "key/" + id.ToString());
 }
@@ -150,7 +166,26 @@ Result<PrincipalArn> PrincipalArn::Parse(std::string_view text, const Site& site
     return refuse(sts ? "expected assumed-role/<role>/<session>"
                       : "expected root, user/<name> or role/<name>");
   }
-  return PrincipalArn(std::string(text), *account);
+  PrincipalKind kind = PrincipalKind::kRoot;
+  if (sts) {
+    kind = PrincipalKind::kSession;
+  } else if (resource != "root") {
+    kind = has_path("user/") ? PrincipalKind::kUser : PrincipalKind::kRole;
+  }
+  return PrincipalArn(std::string(text), *account, kind);
+}
+
+std::string_view PrincipalArn::name() const {
+  const std::string_view text = text_;
+  return text.substr(text.find_last_of(":/") + 1);
+}
+
+std::string_view PrincipalArn::role_name() const {
+  if (kind_ == PrincipalKind::kRole) return name();
+  if (kind_ != PrincipalKind::kSession) return {};
+  std::string_view text = text_;
+  text.remove_suffix(name().size() + 1);
+  return text.substr(text.find_last_of('/') + 1);
 }
 
 Result<KeyReference> ParseKeyReference(std::string_view text, const Site& site,

@@ -54,6 +54,21 @@ class KeyId {
   bool multi_region_ = false;
 };
 
+// 32 random bytes, shown as 64 lower-case hexadecimal digits.
+class GrantId {
+ public:
+  static std::optional<GrantId> Parse(std::string_view text);
+  static GrantId FromRandom(const std::array<std::byte, 32>& random);
+
+  std::string ToString() const { return ToHex(bytes_); }
+  const std::array<std::byte, 32>& bytes() const { return bytes_; }
+  auto operator<=>(const GrantId&) const = default;
+
+ private:
+  GrantId() = default;
+  std::array<std::byte, 32> bytes_{};
+};
+
 // arn:<partition>:kms:<region>:<account>:key/<id>
 std::string KeyArn(const Site& site, const AccountId& account, const KeyId& id);
 // arn:<partition>:kms:<region>:<account>:<alias_name>; the name includes "alias/".
@@ -74,6 +89,8 @@ class AliasName {
   std::string text_;
 };
 
+enum class PrincipalKind { kRoot, kUser, kRole, kSession };
+
 // The ARN of who calls: an account root, a user, a role or an assumed-role session.
 class PrincipalArn {
  public:
@@ -82,11 +99,19 @@ class PrincipalArn {
 
   const std::string& text() const { return text_; }
   const AccountId& account() const { return account_; }
+  PrincipalKind kind() const { return kind_; }
+  // Of a role its name without the path, of a session the name of its role; empty otherwise. An
+  // account has one role of a name, whatever the path.
+  std::string_view role_name() const;
+  // The last part of the text: of a session its own name.
+  std::string_view name() const;
 
  private:
-  PrincipalArn(std::string text, AccountId account) : text_(std::move(text)), account_(account) {}
+  PrincipalArn(std::string text, AccountId account, PrincipalKind kind)
+      : text_(std::move(text)), account_(account), kind_(kind) {}
   std::string text_;
   AccountId account_;
+  PrincipalKind kind_;
 };
 
 // What a KeyId member names, before anything is looked up.

@@ -25,6 +25,7 @@ void KeyDirectory::Publish(KeyViewPtr view) {
   MutexLock lock(shard.mu);
   KeyViewPtr& current = shard.views[view->key.id];
   if (current != nullptr && current->key.revision > view->key.revision) return;
+  retirable_.Update(current == nullptr ? GrantSet() : current->grants, view->grants);
   MutexLock index_lock(index_mu_);
   if (current == nullptr) {
     ids_[view->key.account].insert(view->key.id);
@@ -44,6 +45,7 @@ void KeyDirectory::Remove(const KeyId& id) {
   if (found == shard.views.end()) return;
   removed = std::move(found->second);
   shard.views.erase(found);
+  retirable_.Update(removed->grants, GrantSet());
   MutexLock index_lock(index_mu_);
   ids_[removed->key.account].erase(id);
   --count_;
@@ -95,6 +97,27 @@ std::vector<KeyViewPtr> KeyDirectory::List(const AccountId& account,
     if (!ids.empty()) last = ids.back();
   }
   return views;
+}
+
+std::vector<GrantOfKey> KeyDirectory::ListRetirableGrants(std::string_view retiring_id,
+                                                          const std::optional<GrantPlace>& after,
+                                                          std::size_t limit) const {
+  std::vector<GrantOfKey> grants;
+  std::optional<GrantPlace> last = after;
+  // As in List: grants that end between the two looks leave no gap.
+  while (grants.size() < limit) {
+    const std::size_t wanted = limit - grants.size();
+    const std::vector<GrantPlace> places = retirable_.List(retiring_id, last, wanted);
+    for (const GrantPlace& place : places) {
+      KeyViewPtr key = Find(place.key_id);
+      if (key == nullptr) continue;
+      GrantPtr grant = key->grants.Find(place.grant_id);
+      if (grant != nullptr) grants.push_back({std::move(key), std::move(grant)});
+    }
+    if (places.size() < wanted) break;
+    last = places.back();
+  }
+  return grants;
 }
 
 std::optional<AliasRecord> KeyDirectory::FindAlias(const AccountId& account,

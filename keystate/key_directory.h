@@ -1,6 +1,7 @@
 // All keys and aliases in memory: what the hot path reads instead of the store.
 #pragma once
 
+#include "keystate/grants/retirable_grants.h"
 #include "keystate/key_view.h"
 #include "keystate/mutex.h"
 
@@ -17,6 +18,12 @@
 #include <vector>
 
 namespace hallmark {
+
+// A grant together with the key as it was when the grant was found in it.
+struct GrantOfKey {
+  KeyViewPtr key;
+  GrantPtr grant;
+};
 
 // Sharded, so that callers of different keys do not meet; ordered per account, so that a page of a
 // list costs what it holds, not what the account holds.
@@ -47,6 +54,12 @@ class KeyDirectory {
   std::vector<KeyViewPtr> List(const AccountId& account, const std::optional<KeyId>& after,
                                std::size_t limit) const;
 
+  // At most `limit` grants of any key that this principal, by its unique id, may retire, in the
+  // order of their keys' ids and their own, beginning after `after`.
+  std::vector<GrantOfKey> ListRetirableGrants(std::string_view retiring_id,
+                                              const std::optional<GrantPlace>& after,
+                                              std::size_t limit) const;
+
   // The alias of this name ("alias/" included), if there is one.
   std::optional<AliasRecord> FindAlias(const AccountId& account, std::string_view name) const;
   void PublishAlias(const AliasRecord& alias);
@@ -69,6 +82,7 @@ class KeyDirectory {
   const Shard& ShardOf(const KeyId& id) const;
 
   std::array<Shard, kShards> shards_;
+  RetirableGrants retirable_;
 
   // Taken after a shard's mutex, never before.
   mutable Mutex index_mu_;

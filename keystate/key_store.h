@@ -26,6 +26,7 @@ struct StoreImage {
   std::vector<TagRecord> tags;
   std::vector<LastUsageRecord> last_usages;
   std::vector<SweeperRecord> sweeper;  // at most one
+  std::vector<GrantRecord> grants;
   std::vector<PolicyRecord> policies;
   std::vector<PrincipalRecord> principals;
   std::vector<CertificateRecord> certificates;
@@ -37,14 +38,21 @@ struct StoreImage {
 // One change of one record, compared on the record's revision: 0 means that it must not exist yet,
 // anything else that the stored one must still have it. A PolicyRecord is named by its content, so
 // putting one that exists already conflicts with nothing; it takes the new revision.
+//
+// kRemoveGrants removes every grant of the KeyRecord that it carries, however many, as one write.
+// It compares nothing itself, since a commit that adds or removes a grant writes the key, too, as
+// must the commit that carries this: who adds a grant meanwhile loses that compare or is removed.
 struct StoreWrite {
-  enum class Kind { kPut, kRemove };
+  enum class Kind { kPut, kRemove, kRemoveGrants };
   Kind kind;
   Record record;
 };
 
 inline StoreWrite Put(Record record) { return {StoreWrite::Kind::kPut, std::move(record)}; }
 inline StoreWrite Remove(Record record) { return {StoreWrite::Kind::kRemove, std::move(record)}; }
+inline StoreWrite RemoveGrantsOf(KeyRecord key) {
+  return {StoreWrite::Kind::kRemoveGrants, std::move(key)};
+}
 
 // Thread-safety: every method may be called from any thread; commits are serialised.
 class KeyStore {

@@ -1,6 +1,7 @@
 // Everything a decision about one key rests on.
 #pragma once
 
+#include "keystate/grants/grant_set.h"
 #include "keystate/records.h"
 
 #include <memory>
@@ -17,6 +18,7 @@ struct KeyView {
   MaterialRecord material;
   std::vector<BindingRecord> bindings;  // ready ones only
   std::vector<TagRecord> tags;          // in the order of their positions
+  GrantSet grants{};
 };
 
 using KeyViewPtr = std::shared_ptr<const KeyView>;

@@ -11,6 +11,11 @@ std::shared_ptr<const Principal> Lookup(const Map& map, const Key& key) {
   return found == map.end() ? nullptr : found->second;
 }
 
+std::string RoleKey(const AccountId& account, std::string_view name) {
+  std::string key(account.text());
+  return key.append(" ").append(name);
+}
+
 }  // namespace
 
 PrincipalDirectory::PrincipalDirectory() : index_(std::make_shared<const Index>()) {}
@@ -20,8 +25,33 @@ std::shared_ptr<const Principal> PrincipalDirectory::FindByFingerprint(
   return Lookup(index_.Load()->by_fingerprint, fingerprint);
 }
 
-std::shared_ptr<const Principal> PrincipalDirectory::FindByArn(const std::string& arn) const {
+std::shared_ptr<const Principal> PrincipalDirectory::FindByArn(std::string_view arn) const {
   return Lookup(index_.Load()->by_arn, arn);
+}
+
+std::shared_ptr<const Principal> PrincipalDirectory::FindByUniqueId(
+    std::string_view unique_id) const {
+  return Lookup(index_.Load()->by_id, unique_id);
+}
+
+std::shared_ptr<const Principal> PrincipalDirectory::FindRole(const AccountId& account,
+                                                              std::string_view name) const {
+  return Lookup(index_.Load()->roles, RoleKey(account, name));
+}
+
+std::vector<std::shared_ptr<const Principal>> PrincipalDirectory::SessionsOf(
+    std::string_view role_id) const {
+  const auto index = index_.Load();
+  std::vector<std::shared_ptr<const Principal>> sessions;
+  for (auto next = index->sessions.lower_bound({std::string(role_id), ""});
+       next != index->sessions.end() && next->first == role_id; ++next) {
+    sessions.push_back(Lookup(index->by_id, next->second));
+  }
+  return sessions;
+}
+
+bool PrincipalDirectory::KnowsAccount(const AccountId& account) const {
+  return index_.Load()->principals_of_account.contains(account);
 }
 
 std::vector<std::shared_ptr<const Principal>> PrincipalDirectory::List() const {
@@ -41,6 +71,14 @@ void PrincipalDirectory::Erase(Index& index, const std::string& unique_id) {
   // A namesake may have been added since: its entry is not ours to erase.
   const auto by_arn = index.by_arn.find(old->record.arn.text());
   if (by_arn != index.by_arn.end() && by_arn->second == old) index.by_arn.erase(by_arn);
+  const PrincipalArn& arn = old->record.arn;
+  if (arn.kind() == PrincipalKind::kRole) {
+    const auto role = index.roles.find(RoleKey(arn.account(), arn.role_name()));
+    if (role != index.roles.end() && role->second == old) index.roles.erase(role);
+  }
+  index.sessions.erase({old->record.role_id, unique_id});
+  const auto count = index.principals_of_account.find(arn.account());
+  if (--count->second == 0) index.principals_of_account.erase(count);
   index.by_id.erase(unique_id);
 }
 
@@ -50,6 +88,14 @@ void PrincipalDirectory::Insert(Index& index, const std::shared_ptr<const Princi
   }
   index.by_arn[principal->record.arn.text()] = principal;
   index.by_id[principal->record.unique_id] = principal;
+  const PrincipalArn& arn = principal->record.arn;
+  if (arn.kind() == PrincipalKind::kRole) {
+    index.roles[RoleKey(arn.account(), arn.role_name())] = principal;
+  }
+  if (!principal->record.role_id.empty()) {
+    index.sessions.emplace(principal->record.role_id, principal->record.unique_id);
+  }
+  ++index.principals_of_account[arn.account()];
 }
 
 void PrincipalDirectory::Load(const std::vector<std::shared_ptr<const Principal>>& principals) {

@@ -5,9 +5,14 @@
 #include "keystate/records.h"
 #include "keystate/snapshot.h"
 
+#include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hallmark {
@@ -29,7 +34,14 @@ class PrincipalDirectory {
   // The principal to whom this certificate belongs, or null.
   std::shared_ptr<const Principal> FindByFingerprint(
       const CertificateFingerprint& fingerprint) const;
-  std::shared_ptr<const Principal> FindByArn(const std::string& arn) const;
+  std::shared_ptr<const Principal> FindByArn(std::string_view arn) const;
+  std::shared_ptr<const Principal> FindByUniqueId(std::string_view unique_id) const;
+  // The role of this name, whatever its path.
+  std::shared_ptr<const Principal> FindRole(const AccountId& account, std::string_view name) const;
+  // The sessions of a role, in the order of their unique ids; they end with it.
+  std::vector<std::shared_ptr<const Principal>> SessionsOf(std::string_view role_id) const;
+  // Whether any principal belongs to the account.
+  bool KnowsAccount(const AccountId& account) const;
   // In the order of their ARNs.
   std::vector<std::shared_ptr<const Principal>> List() const;
 
@@ -41,9 +53,14 @@ class PrincipalDirectory {
 
  private:
   struct Index {
-    std::map<std::string, std::shared_ptr<const Principal>> by_arn;
-    std::map<std::string, std::shared_ptr<const Principal>> by_id;
+    std::map<std::string, std::shared_ptr<const Principal>, std::less<>> by_arn;
+    std::map<std::string, std::shared_ptr<const Principal>, std::less<>> by_id;
     std::map<CertificateFingerprint, std::shared_ptr<const Principal>> by_fingerprint;
+    // "<account> <name>", without the path.
+    std::map<std::string, std::shared_ptr<const Principal>, std::less<>> roles;
+    // Role and session by unique ids.
+    std::set<std::pair<std::string, std::string>> sessions;
+    std::map<AccountId, std::size_t> principals_of_account;
   };
   static void Insert(Index& index, const std::shared_ptr<const Principal>& principal);
   static void Erase(Index& index, const std::string& unique_id);

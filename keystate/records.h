@@ -3,6 +3,7 @@
 #pragma once
 
 #include "keystate/clock.h"
+#include "keystate/grants/grant_operations.h"
 #include "keystate/ids.h"
 #include "keystate/key_spec.h"
 #include "keystate/operation.h"
@@ -13,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace hallmark {
 
@@ -117,10 +119,50 @@ struct SweeperRecord {
   Revision revision = 0;
 };
 
-struct PolicyRecord {
-  std::string hash;  // SHA-256 of the document, lower-case hex
-  std::string document;
+// Never changed once it is made: retiring and revoking remove it.
+struct GrantRecord {
+  GrantId id;
+  KeyId key_id;
+  // Whom the grant helps: a unique id, so that who comes later under the same ARN gets nothing; and
+  // the ARN that was his when it was made.
+  std::string grantee_id;
+  std::string grantee;
+  // Who may retire it; empty: nobody was named.
+  std::string retiring_id{};
+  std::string retiring{};
+  // The account of who made it.
+  AccountId issuing_account;
+  std::string name{};  // empty: none
+  GrantOperations operations{};
+  // The grant counts only in calls that carry this aws:SourceArn; empty: in all.
+  std::string source_arn{};
+  WallTime created{};
   Revision revision = 0;
+
+  bool operator==(const GrantRecord&) const = default;
+};
+
+// A principal as a policy names it, and whom it named when the policy was written.
+struct PrincipalBinding {
+  std::string arn;
+  std::string unique_id;
+
+  bool operator==(const PrincipalBinding&) const = default;
+};
+
+struct PolicyRecord {
+  std::string hash;  // SHA-256 of the document and the bindings, lower-case hex
+  std::string document;
+  // Of a key policy; an identity policy names nobody.
+  std::vector<PrincipalBinding> bindings{};
+  Revision revision = 0;
+};
+
+struct PrincipalTag {
+  std::string key;
+  std::string value;
+
+  bool operator==(const PrincipalTag&) const = default;
 };
 
 struct PrincipalRecord {
@@ -130,6 +172,11 @@ struct PrincipalRecord {
   // Hash of the identity policy; empty: none.
   std::string policy_hash{};
   WallTime created{};
+  // Hash of the policy that bounds what the identity policy can allow; empty: none.
+  std::string boundary_hash{};
+  // Of an assumed-role session, the unique id of its role; empty otherwise.
+  std::string role_id{};
+  std::vector<PrincipalTag> tags{};
   Revision revision = 0;
 };
 
@@ -166,8 +213,9 @@ struct ClientTokenRecord {
   Revision revision = 0;
 };
 
-using Record = std::variant<KeyRecord, MaterialRecord, BindingRecord, AliasRecord, TagRecord,
-                            LastUsageRecord, SweeperRecord, PolicyRecord, PrincipalRecord,
-                            CertificateRecord, AccessKeyRecord, TokenRecord, ClientTokenRecord>;
+using Record =
+    std::variant<KeyRecord, MaterialRecord, BindingRecord, AliasRecord, TagRecord, LastUsageRecord,
+                 SweeperRecord, GrantRecord, PolicyRecord, PrincipalRecord, CertificateRecord,
+                 AccessKeyRecord, TokenRecord, ClientTokenRecord>;
 
 }  // namespace hallmark

@@ -1,5 +1,8 @@
 #include "keystate/store/record_tables.h"
 
+#include "keystate/store/pairs.h"
+
+#include <algorithm>
 #include <cstdlib>
 #include <tuple>
 #include <utility>
@@ -45,6 +48,29 @@ std::string_view Spell(const std::array<Spelling<E>, N>& spellings, E value) {
     if (row.value == value) return row.text;
   }
   std::abort();
+}
+
+// "GenerateMac,VerifyMac", in the order of the request.
+std::string SpellGrantOperations(const GrantOperations& operations) {
+  std::string text;
+  for (const Operation operation : operations) {
+    if (!text.empty()) text += ',';
+    text += Spell(kOperations, operation);
+  }
+  return text;
+}
+
+std::optional<GrantOperations> ReadGrantOperations(std::string_view text) {
+  GrantOperations operations;
+  while (true) {
+    const std::string_view name = text.substr(0, text.find(','));
+    const auto* found =
+        std::find_if(kOperations.begin(), kOperations.end(),
+                     [&](const Spelling<Operation>& row) { return row.text == name; });
+    if (found == kOperations.end() || !operations.Add(found->value)) return std::nullopt;
+    if (name.size() == text.size()) return operations;
+    text.remove_prefix(name.size() + 1);
+  }
 }
 
 }  // namespace
@@ -205,18 +231,60 @@ Result<SweeperRecord> Table<SweeperRecord>::Read(Row& row, const Site&) {
   return record;
 }
 
+void Table<GrantRecord>::BindKey(Statement& statement, const GrantRecord& record) {
+  statement.Bind(record.key_id.ToString());
+  statement.Bind(record.id.ToString());
+}
+
+void Table<GrantRecord>::BindRest(Statement& statement, const GrantRecord& record) {
+  statement.Bind(record.grantee_id);
+  statement.Bind(record.grantee);
+  statement.Bind(record.retiring_id);
+  statement.Bind(record.retiring);
+  statement.Bind(record.issuing_account.text());
+  statement.Bind(record.name);
+  statement.Bind(SpellGrantOperations(record.operations));
+  statement.Bind(record.source_arn);
+  statement.Bind(record.created);
+}
+
+Result<GrantRecord> Table<GrantRecord>::Read(Row& row, const Site&) {
+  HALLMARK_ASSIGN_OR_RETURN(const KeyId key_id, row.ReadKeyId());
+  HALLMARK_ASSIGN_OR_RETURN(const GrantId id, row.ReadGrantId());
+  std::string grantee_id = row.Text();
+  std::string grantee = row.Text();
+  std::string retiring_id = row.Text();
+  std::string retiring = row.Text();
+  HALLMARK_ASSIGN_OR_RETURN(const AccountId issuing_account, row.ReadAccount());
+  GrantRecord record{.id = id,
+                     .key_id = key_id,
+                     .grantee_id = std::move(grantee_id),
+                     .grantee = std::move(grantee),
+                     .retiring_id = std::move(retiring_id),
+                     .retiring = std::move(retiring),
+                     .issuing_account = issuing_account};
+  record.name = row.Text();
+  record.operations = row.Parsed(ReadGrantOperations, "not operations of a grant");
+  record.source_arn = row.Text();
+  record.created = row.Time();
+  return record;
+}
+
 void Table<PolicyRecord>::BindKey(Statement& statement, const PolicyRecord& record) {
   statement.Bind(record.hash);
 }
 
 void Table<PolicyRecord>::BindRest(Statement& statement, const PolicyRecord& record) {
   statement.Bind(record.document);
+  statement.Bind(
+      EncodePairs(record.bindings, &PrincipalBinding::arn, &PrincipalBinding::unique_id));
 }
 
 Result<PolicyRecord> Table<PolicyRecord>::Read(Row& row, const Site&) {
   PolicyRecord record;
   record.hash = row.Text();
   record.document = row.Text();
+  record.bindings = row.Pairs<PrincipalBinding>();
   return record;
 }
 
@@ -228,6 +296,9 @@ void Table<PrincipalRecord>::BindRest(Statement& statement, const PrincipalRecor
   statement.Bind(record.arn.text());
   statement.Bind(record.policy_hash);
   statement.Bind(record.created);
+  statement.Bind(record.boundary_hash);
+  statement.Bind(record.role_id);
+  statement.Bind(EncodePairs(record.tags, &PrincipalTag::key, &PrincipalTag::value));
 }
 
 Result<PrincipalRecord> Table<PrincipalRecord>::Read(Row& row, const Site& site) {
@@ -236,6 +307,9 @@ Result<PrincipalRecord> Table<PrincipalRecord>::Read(Row& row, const Site& site)
   PrincipalRecord record{.unique_id = std::move(unique_id), .arn = std::move(arn)};
   record.policy_hash = row.Text();
   record.created = row.Time();
+  record.boundary_hash = row.Text();
+  record.role_id = row.Text();
+  record.tags = row.Pairs<PrincipalTag>();
   return record;
 }
 

@@ -43,9 +43,12 @@ HALLMARK_STORE_TABLE(TagRecord, "tag", tags, 2, "key_id", "tag_key", "tag_value"
 HALLMARK_STORE_TABLE(LastUsageRecord, "last_usage", last_usages, 1, "key_id", "operation", "time",
                      "request_id");
 HALLMARK_STORE_TABLE(SweeperRecord, "sweeper", sweeper, 1, "only_row", "time_seen", "halted");
-HALLMARK_STORE_TABLE(PolicyRecord, "policy", policies, 1, "hash", "document");
+HALLMARK_STORE_TABLE(GrantRecord, "grant", grants, 2, "key_id", "grant_id", "grantee_id", "grantee",
+                     "retiring_id", "retiring", "issuing_account", "name", "operations",
+                     "source_arn", "created");
+HALLMARK_STORE_TABLE(PolicyRecord, "policy", policies, 1, "hash", "document", "bindings");
 HALLMARK_STORE_TABLE(PrincipalRecord, "principal", principals, 1, "unique_id", "arn", "policy_hash",
-                     "created");
+                     "created", "boundary_hash", "role_id", "tags");
 HALLMARK_STORE_TABLE(CertificateRecord, "certificate", certificates, 1, "fingerprint",
                      "principal_id", "added");
 HALLMARK_STORE_TABLE(AccessKeyRecord, "access_key", access_keys, 1, "access_key_id",

@@ -52,6 +52,12 @@ Result<KeyId> Row::ReadKeyId() {
   return Unexpected(status().error());
 }
 
+Result<GrantId> Row::ReadGrantId() {
+  if (const std::optional<GrantId> id = GrantId::Parse(Text())) return *id;
+  Complain("not a grant id");
+  return Unexpected(status().error());
+}
+
 Result<AccountId> Row::ReadAccount() {
   if (const std::optional<AccountId> account = AccountId::Parse(Text())) return *account;
   Complain("not an account id");

@@ -4,6 +4,7 @@
 #include "keystate/ids.h"
 #include "keystate/records.h"
 #include "keystate/result.h"
+#include "keystate/store/pairs.h"
 #include "keystate/store/sqlite_handle.h"
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hallmark::store {
 
@@ -66,8 +68,27 @@ class Row {
     return spellings.front().value;
   }
 
+  // A list of structs of two texts, as EncodePairs wrote it.
+  template <class Pair>
+  std::vector<Pair> Pairs() {
+    return Parsed([](std::string_view text) { return DecodePairs<Pair>(text); },
+                  "not a list of pairs");
+  }
+
+  // A text that `parse` understands: it returns an optional, whose empty value is the complaint.
+  template <class Parse>
+  auto Parsed(const Parse& parse, const char* complaint) {
+    auto value = parse(Text());
+    if (!value) {
+      Complain(complaint);
+      value.emplace();
+    }
+    return *std::move(value);
+  }
+
   // Identifiers have no placeholder, so these fail at once.
   Result<KeyId> ReadKeyId();
+  Result<GrantId> ReadGrantId();
   Result<AccountId> ReadAccount();
   Result<PrincipalArn> ReadPrincipalArn(const Site& site);
 

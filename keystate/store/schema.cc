@@ -131,7 +131,29 @@ CREATE TABLE sweeper (
 ) STRICT;
 )sql";
 
-constexpr std::array kMigrations{kFirst, kTagsAndDeletion};
+constexpr std::string_view kGrantsAndPrincipals = R"sql(
+CREATE TABLE grant (
+  key_id          TEXT NOT NULL,
+  grant_id        TEXT NOT NULL,
+  grantee_id      TEXT NOT NULL,
+  grantee         TEXT NOT NULL,
+  retiring_id     TEXT NOT NULL,
+  retiring        TEXT NOT NULL,
+  issuing_account TEXT NOT NULL,
+  name            TEXT NOT NULL,
+  operations      TEXT NOT NULL,
+  source_arn      TEXT NOT NULL,
+  created         INTEGER NOT NULL,
+  revision        INTEGER NOT NULL,
+  PRIMARY KEY (key_id, grant_id)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE policy ADD COLUMN bindings TEXT NOT NULL DEFAULT '';
+ALTER TABLE principal ADD COLUMN boundary_hash TEXT NOT NULL DEFAULT '';
+ALTER TABLE principal ADD COLUMN role_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE principal ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+)sql";
+
+constexpr std::array kMigrations{kFirst, kTagsAndDeletion, kGrantsAndPrincipals};
 
 }  // namespace
 

@@ -200,11 +200,12 @@ class StatementUse {
 
 class SqliteStore::Impl {
  public:
-  Impl(DirectoryLock lock, Database db, Statement set_revision, Statements statements,
-       StoreMeta meta)
+  Impl(DirectoryLock lock, Database db, Statement set_revision, Statement remove_grants,
+       Statements statements, StoreMeta meta)
       : lock_(std::move(lock)),
         db_(std::move(db)),
         set_revision_(std::move(set_revision)),
+        remove_grants_(std::move(remove_grants)),
         statements_(std::move(statements)),
         meta_(std::move(meta)) {}
 
@@ -228,6 +229,10 @@ class SqliteStore::Impl {
     const Revision next = meta_.revision + 1;
     HALLMARK_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_));
     for (const StoreWrite& write : writes) {
+      if (write.kind == StoreWrite::Kind::kRemoveGrants) {
+        HALLMARK_RETURN_IF_ERROR(RemoveGrants(std::get<KeyRecord>(write.record).id));
+        continue;
+      }
       HALLMARK_RETURN_IF_ERROR(std::visit([&](const auto& record) HALLMARK_REQUIRES(
                                               mu_) { return Apply(write.kind, record, next); },
                                           write.record));
@@ -274,6 +279,13 @@ class SqliteStore::Impl {
     return {};
   }
 
+  Status RemoveGrants(const KeyId& key_id) HALLMARK_REQUIRES(mu_) {
+    StatementUse statement(remove_grants_);
+    statement->Bind(key_id.ToString());
+    HALLMARK_RETURN_IF_ERROR(statement->Step());
+    return {};
+  }
+
   // Declared first: released after the database is closed.
   const DirectoryLock lock_;
   // Held across disk writes, unlike any other lock of ours: it is what serialises commits. Nothing
@@ -281,6 +293,7 @@ class SqliteStore::Impl {
   Mutex mu_;
   Database db_ HALLMARK_GUARDED_BY(mu_);
   Statement set_revision_ HALLMARK_GUARDED_BY(mu_);
+  Statement remove_grants_ HALLMARK_GUARDED_BY(mu_);
   Statements statements_ HALLMARK_GUARDED_BY(mu_);
   StoreMeta meta_ HALLMARK_GUARDED_BY(mu_);
 };
@@ -315,10 +328,12 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::filesystem::pa
   HALLMARK_RETURN_IF_ERROR(Migrate(db, Migrations()));
   HALLMARK_ASSIGN_OR_RETURN(StoreMeta meta, ReadMeta(db));
   HALLMARK_ASSIGN_OR_RETURN(Statement set_revision, db.Prepare("UPDATE meta SET revision = ?"));
+  HALLMARK_ASSIGN_OR_RETURN(Statement remove_grants,
+                            db.Prepare("DELETE FROM grant WHERE key_id = ?"));
   HALLMARK_ASSIGN_OR_RETURN(Statements statements, PrepareAll(db));
   return std::unique_ptr<SqliteStore>(new SqliteStore(
       std::make_unique<Impl>(std::move(lock), std::move(db), std::move(set_revision),
-                             std::move(statements), std::move(meta))));
+                             std::move(remove_grants), std::move(statements), std::move(meta))));
 }
 
 Result<StoreImage> SqliteStore::Load() { return impl_->Load(); }

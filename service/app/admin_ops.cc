@@ -26,6 +26,24 @@ std::string RandomId(RandomSource& random, std::string_view prefix) {
   return id;
 }
 
+// The unique id of a new principal. Users and roles have the beginnings by which tools for AWS tell
+// them apart; the small letters keep them out of the nets of secret scanners, which take the
+// beginning and sixteen capitals for a credential. A session is named after its role, so that
+// grants can be bound to it before it is there; `role_id` is empty for others.
+std::string NewUniqueId(RandomSource& random, const PrincipalArn& arn, const std::string& role_id) {
+  switch (arn.kind()) {
+    case PrincipalKind::kUser:
+      return RandomId(random, "AIDAhm");
+    case PrincipalKind::kRole:
+      return RandomId(random, "AROAhm");
+    case PrincipalKind::kSession:
+      return role_id + ":" + std::string(arn.name());
+    case PrincipalKind::kRoot:
+      break;
+  }
+  return RandomId(random, "HMID");
+}
+
 // The secret access key, for the eyes of who asked for it alone; empty if nobody did. Asked for
 // before anything is changed: a key that cannot be used must not cost the old credentials.
 template <class Request>
@@ -88,21 +106,47 @@ Unexpected<Error> Exists(const std::string& what) {
   return Fail(Exception::kAlreadyExistsException, what + " belongs to a principal already");
 }
 
+// The role of a session; null for other principals.
+Result<std::shared_ptr<const Principal>> RoleOf(const PrincipalAdmin& admin,
+                                                const PrincipalArn& arn) {
+  if (arn.kind() != PrincipalKind::kSession) return std::shared_ptr<const Principal>();
+  auto role = admin.principals.FindRole(arn.account(), arn.role_name());
+  if (role == nullptr) {
+    return Fail(Exception::kNotFoundException, "Role '" + std::string(arn.role_name()) +
+                                                   "' does not exist; add it before its sessions");
+  }
+  return role;
+}
+
+void RemoveWithCredentials(const Principal& principal, std::vector<StoreWrite>* writes) {
+  writes->push_back(Remove(principal.record));
+  for (const CertificateRecord& certificate : principal.certificates) {
+    writes->push_back(Remove(certificate));
+  }
+  for (const AccessKeyRecord& key : principal.access_keys) writes->push_back(Remove(key));
+}
+
 }  // namespace
 
 Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& request,
                     v1::AddPrincipalResponse* response) {
   HALLMARK_RETURN_IF_ERROR(Validate(request));
   HALLMARK_ASSIGN_OR_RETURN(PrincipalArn arn, PrincipalArn::Parse(request.arn(), admin.site));
+  HALLMARK_ASSIGN_OR_RETURN(const std::shared_ptr<const Principal> role, RoleOf(admin, arn));
+  const std::string role_id = role == nullptr ? std::string() : role->record.unique_id;
+  std::string unique_id = NewUniqueId(admin.random, arn, role_id);
   auto principal = std::make_shared<Principal>(
-      Principal{PrincipalRecord{.unique_id = RandomId(admin.random, "HMID"), .arn = std::move(arn)},
+      Principal{PrincipalRecord{.unique_id = std::move(unique_id), .arn = std::move(arn)},
                 nullptr,
                 request.policy(),
                 {},
                 {}});
   principal->record.created = admin.clock.Now();
+  principal->record.role_id = role_id;
 
   std::vector<StoreWrite> writes;
+  // Unchanged: of a new session and the removal of its role only one may win.
+  if (role != nullptr) writes.push_back(Put(role->record));
   if (request.has_policy()) {
     HALLMARK_ASSIGN_OR_RETURN(IdentityPolicy policy, IdentityPolicy::Parse(request.policy()));
     principal->policy = std::make_shared<const IdentityPolicy>(std::move(policy));
@@ -114,8 +158,14 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
       NewCredentials(admin, principal->record.unique_id, request.certificate_fingerprint());
   HALLMARK_ASSIGN_OR_RETURN(std::string secret,
                             EncryptedSecret(admin, request, access_key.access_key_id));
+  const PrincipalArn& added = principal->record.arn;
   if (admin.principals.FindByArn(request.arn()) != nullptr) {
     return Exists("The ARN " + request.arn());
+  }
+  // The ARN of a session does not say the path of its role.
+  if (added.kind() == PrincipalKind::kRole &&
+      admin.principals.FindRole(added.account(), added.role_name()) != nullptr) {
+    return Exists("The role name " + std::string(added.role_name()));
   }
   if (admin.principals.FindByFingerprint(certificate.fingerprint) != nullptr) {
     return Exists("The certificate " + request.certificate_fingerprint());
@@ -134,6 +184,11 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
   principal->record.revision = certificate.revision = access_key.revision = *revision;
   principal->certificates.push_back(certificate);
   principal->access_keys.push_back(access_key);
+  if (role != nullptr) {
+    auto written = std::make_shared<Principal>(*role);
+    written->record.revision = *revision;
+    admin.principals.Publish(written);
+  }
   admin.principals.Publish(principal);
 
   FillCredentials(*principal, access_key, std::move(secret), response);
@@ -198,12 +253,13 @@ Status RemovePrincipal(PrincipalAdmin& admin, const v1::RemovePrincipalRequest& 
                        v1::RemovePrincipalResponse* /*response*/) {
   HALLMARK_RETURN_IF_ERROR(Validate(request));
   HALLMARK_ASSIGN_OR_RETURN(const auto principal, Find(admin, request.arn()));
-  std::vector<StoreWrite> writes{Remove(principal->record)};
-  for (const CertificateRecord& certificate : principal->certificates) {
-    writes.push_back(Remove(certificate));
-  }
-  for (const AccessKeyRecord& key : principal->access_keys) writes.push_back(Remove(key));
+  std::vector<StoreWrite> writes;
+  RemoveWithCredentials(*principal, &writes);
+  // Sessions end with their role.
+  const auto sessions = admin.principals.SessionsOf(principal->record.unique_id);
+  for (const auto& session : sessions) RemoveWithCredentials(*session, &writes);
   HALLMARK_RETURN_IF_ERROR(admin.store.Commit(writes));
+  for (const auto& session : sessions) admin.principals.Withdraw(session->record.unique_id);
   admin.principals.Withdraw(principal->record.unique_id);
   return {};
 }

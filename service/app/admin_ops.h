@@ -23,12 +23,14 @@ struct PrincipalAdmin {
   Sealer& sealer;  // secret access keys are derived by it
 };
 
+// Removing a role removes its sessions. Grants and policies keep the unique id of who is removed.
+//
 // Each blocks for the store. Requests are validated against the schema first.
 //
 // Errors: ValidationException, MalformedPolicyDocumentException for the input;
-// AlreadyExistsException
-//   when the ARN or the certificate belongs to a principal already; NotFoundException when there is
-//   none; ConflictException when somebody else changed the principal meanwhile.
+//   AlreadyExistsException when the ARN, the certificate or the name of a role belongs to a
+//   principal already; NotFoundException when there is none, or no role of a new session;
+//   ConflictException when somebody else changed the principal meanwhile.
 Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& request,
                     v1::AddPrincipalResponse* response);
 Status ListPrincipals(PrincipalAdmin& admin, const v1::ListPrincipalsRequest& request,

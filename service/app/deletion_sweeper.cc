@@ -148,6 +148,7 @@ void DeletionSweeper::Condemn(const KeyViewPtr& view) {
   for (const TagRecord& tag : key.tags) writes.push_back(Remove(tag));
   const auto client_token = parts_.client_tokens.FindByKey(key.key.id);
   if (client_token) writes.push_back(Remove(*client_token));
+  if (!key.grants.empty()) writes.push_back(RemoveGrantsOf(key.key));
 
   const Result<Revision> revision = parts_.store.Commit(writes);
   if (!revision.has_value()) {
@@ -166,6 +167,7 @@ void DeletionSweeper::Condemn(const KeyViewPtr& view) {
   key.key.revision = *revision;
   for (BindingRecord& binding : key.bindings) binding.revision = *revision;
   key.tags.clear();
+  key.grants = {};
   condemned_.push_back(std::move(key));
 }
 

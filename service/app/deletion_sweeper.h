@@ -27,9 +27,10 @@ namespace hallmark::app {
 // clock. A daemon that was down for longer is a jump, too; what the clock does in shorter stops is
 // not seen, each up to an hour.
 //
-// A key ends in this order: bindings durable as `destroying`, names and tags removed with them →
-// withdrawn from memory → destroyed on its tokens → records removed. From the first step on the key
-// does not exist for any caller; a crash or a token that is out leaves it to the next sweep.
+// A key ends in this order: bindings durable as `destroying`, names, tags and grants removed with
+// them → withdrawn from memory → destroyed on its tokens → records removed. From the first step on
+// the key does not exist for any caller; a crash or a token that is out leaves it to the next
+// sweep.
 //
 // Thread-safety: Sweep belongs to one thread; the other methods may be called from any thread.
 class DeletionSweeper {

@@ -122,14 +122,16 @@ void LoadKeys(const StoreImage& image, KeyDirectory& keys) {
     std::sort(of_key.begin(), of_key.end(),
               [](const TagRecord& a, const TagRecord& b) { return a.position < b.position; });
   }
+  std::unordered_map<KeyId, std::vector<GrantRecord>> grants;
+  for (const GrantRecord& grant : image.grants) grants[grant.key_id].push_back(grant);
   std::set<KeyId> published;
   for (const KeyRecord& key : image.keys) {
     const auto bindings = ready.find(key.id);
     const auto material = materials.find({key.id, key.current_material});
     if (bindings == ready.end() || material == materials.end()) continue;
-    keys.Publish(std::make_shared<const KeyView>(
-        KeyView{key, KeyArn(image.meta.site, key.account, key.id), *material->second,
-                bindings->second, std::move(tags[key.id])}));
+    keys.Publish(std::make_shared<const KeyView>(KeyView{
+        key, KeyArn(image.meta.site, key.account, key.id), *material->second, bindings->second,
+        std::move(tags[key.id]), GrantSet::Of(std::move(grants[key.id]))}));
     published.insert(key.id);
   }
   for (const AliasRecord& alias : image.aliases) {

@@ -158,5 +158,39 @@ TEST(PrincipalArnTest, RefusesWhatIsNoPrincipal) {
   }
 }
 
+TEST(GrantIdTest, IsSixtyFourLowerCaseHexadecimalDigits) {
+  const std::string text = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+  const std::optional<GrantId> id = GrantId::Parse(text);
+  ASSERT_TRUE(id.has_value());
+  EXPECT_EQ(id->ToString(), text);
+  EXPECT_EQ(GrantId::FromRandom(id->bytes()), *id);
+  for (const std::string& wrong :
+       {std::string(), text.substr(1), text + "0", "A" + text.substr(1), "g" + text.substr(1)}) {
+    EXPECT_FALSE(GrantId::Parse(wrong).has_value()) << wrong;
+  }
+}
+
+TEST(PrincipalArnTest, SaysWhatItNames) {
+  struct Row {
+    const char* arn;
+    PrincipalKind kind;
+    const char* role_name;
+    const char* name;
+  };
+  for (const Row& row : std::vector<Row>{
+           {"arn:aws:iam::111122223333:root", PrincipalKind::kRoot, "", "root"},
+           {"arn:aws:iam::111122223333:user/path/u", PrincipalKind::kUser, "", "u"},
+           {"arn:aws:iam::111122223333:role/r", PrincipalKind::kRole, "r", "r"},
+           {"arn:aws:iam::111122223333:role/path/r", PrincipalKind::kRole, "r", "r"},
+           {"arn:aws:sts::111122223333:assumed-role/r/s", PrincipalKind::kSession, "r", "s"},
+       }) {
+    const Result<PrincipalArn> arn = PrincipalArn::Parse(row.arn, Site{"aws", "us-west-2"});
+    ASSERT_TRUE(arn.has_value()) << row.arn;
+    EXPECT_EQ(arn->kind(), row.kind) << row.arn;
+    EXPECT_EQ(arn->role_name(), row.role_name) << row.arn;
+    EXPECT_EQ(arn->name(), row.name) << row.arn;
+  }
+}
+
 }  // namespace
 }  // namespace hallmark

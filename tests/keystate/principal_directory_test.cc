@@ -67,6 +67,47 @@ TEST(PrincipalDirectoryTest, ANamesakeAddedBeforeTheOldOneIsWithdrawnStays) {
   EXPECT_EQ(directory.FindByFingerprint(Fingerprint(1)), nullptr);
 }
 
+std::shared_ptr<const Principal> Of(const std::string& id, const std::string& arn,
+                                    const std::string& role_id = {}) {
+  Principal principal{
+      {.unique_id = id, .arn = *PrincipalArn::Parse("arn:aws:" + arn, kSite)}, nullptr, {}, {}, {}};
+  principal.record.role_id = role_id;
+  return std::make_shared<const Principal>(std::move(principal));
+}
+
+TEST(PrincipalDirectoryTest, FindsByUniqueIdRoleAndAccount) {
+  const AccountId account = *AccountId::Parse("111122223333");
+  const AccountId other = *AccountId::Parse("444455556666");
+  PrincipalDirectory directory;
+  EXPECT_FALSE(directory.KnowsAccount(account));
+  const auto role = Of("R", "iam::111122223333:role/path/Service");
+  const auto session = Of("R:s", "sts::111122223333:assumed-role/Service/s", "R");
+  const auto second = Of("R:t", "sts::111122223333:assumed-role/Service/t", "R");
+  directory.Load({role, session, second, Of("R2:s", "sts::111122223333:assumed-role/X/s", "R2")});
+  EXPECT_EQ(directory.FindByUniqueId("R"), role);
+  EXPECT_EQ(directory.FindByUniqueId("R:s"), session);
+  EXPECT_EQ(directory.FindByUniqueId("r"), nullptr);
+  EXPECT_EQ(directory.FindRole(account, "Service"), role);
+  EXPECT_EQ(directory.FindRole(account, "path/Service"), nullptr);
+  EXPECT_EQ(directory.FindRole(other, "Service"), nullptr);
+  EXPECT_EQ(directory.SessionsOf("R"),
+            (std::vector<std::shared_ptr<const Principal>>{session, second}));
+  EXPECT_TRUE(directory.SessionsOf("").empty());
+  EXPECT_TRUE(directory.KnowsAccount(account));
+  EXPECT_FALSE(directory.KnowsAccount(other));
+
+  directory.Publish(Of("R", "iam::111122223333:role/path/Service"));  // a new version
+  directory.Withdraw("R:s");
+  EXPECT_EQ(directory.SessionsOf("R").size(), 1U);
+  directory.Withdraw("R");
+  EXPECT_EQ(directory.FindRole(account, "Service"), nullptr);
+  EXPECT_EQ(directory.FindByUniqueId("R"), nullptr);
+  directory.Withdraw("R:t");
+  EXPECT_TRUE(directory.KnowsAccount(account));
+  directory.Withdraw("R2:s");
+  EXPECT_FALSE(directory.KnowsAccount(account));
+}
+
 TEST(PrincipalDirectoryTest, ConcurrentWritersLoseNobody) {
   PrincipalDirectory directory;
   std::vector<std::jthread> writers;

@@ -160,10 +160,15 @@ TEST_P(KeyStoreConformance, EverythingAboutPrincipalsComesBack) {
   PrincipalRecord principal = TestPrincipal(AwkwardText(), "alice");
   principal.policy_hash = "cafe";
   principal.created = kFirstTime;
+  principal.boundary_hash = "beef";
+  principal.role_id = AwkwardText();
+  principal.tags = {{AwkwardText(), ""}, {"", AwkwardText()}, {"12:3", "4:"}};
   const CertificateRecord certificate{
       .fingerprint = Filled<32>(0x80), .principal_id = AwkwardText(), .added = kLastTime};
   const AccessKeyRecord access_key{.access_key_id = "HMKA", .principal_id = AwkwardText()};
-  const PolicyRecord policy{.hash = "cafe", .document = std::string(32'768, '{')};
+  const PolicyRecord policy{.hash = "cafe",
+                            .document = std::string(32'768, '{'),
+                            .bindings = {{"arn:aws:iam::1:user/u", AwkwardText()}, {"", ""}}};
   const ClientTokenRecord client_token{.principal_id = AwkwardText(),
                                        .client_token = AwkwardText(),
                                        .request_hash = "beef",
@@ -179,6 +184,9 @@ TEST_P(KeyStoreConformance, EverythingAboutPrincipalsComesBack) {
   EXPECT_EQ(image.principals[0].arn.text(), principal.arn.text());
   EXPECT_EQ(image.principals[0].policy_hash, principal.policy_hash);
   EXPECT_EQ(image.principals[0].created, principal.created);
+  EXPECT_EQ(image.principals[0].boundary_hash, principal.boundary_hash);
+  EXPECT_EQ(image.principals[0].role_id, principal.role_id);
+  EXPECT_EQ(image.principals[0].tags, principal.tags);
   ASSERT_EQ(image.certificates.size(), 1u);
   EXPECT_EQ(image.certificates[0].fingerprint, certificate.fingerprint);
   EXPECT_EQ(image.certificates[0].principal_id, certificate.principal_id);
@@ -189,6 +197,7 @@ TEST_P(KeyStoreConformance, EverythingAboutPrincipalsComesBack) {
   ASSERT_EQ(image.policies.size(), 1u);
   EXPECT_EQ(image.policies[0].hash, policy.hash);
   EXPECT_EQ(image.policies[0].document, policy.document);
+  EXPECT_EQ(image.policies[0].bindings, policy.bindings);
   ASSERT_EQ(image.client_tokens.size(), 1u);
   EXPECT_EQ(image.client_tokens[0].principal_id, client_token.principal_id);
   EXPECT_EQ(image.client_tokens[0].client_token, client_token.client_token);
@@ -263,6 +272,69 @@ TEST_P(KeyStoreConformance, TagsUsageAndTheSweepersStateComeBack) {
   EXPECT_EQ(image.bindings[0].state, BindingState::kDestroying);
   // There is one sweeper.
   ExpectConflict(CommitOne(store(), Put(SweeperRecord{})));
+}
+
+TEST_P(KeyStoreConformance, GrantsComeBack) {
+  GrantRecord least = TestGrant(1, TestKeyId(1));
+  GrantRecord full = TestGrant(2, TestKeyId(1));
+  full.grantee_id = full.grantee = full.retiring_id = full.retiring = AwkwardText();
+  full.name = full.source_arn = AwkwardText();
+  full.issuing_account = *AccountId::Parse("444455556666");
+  full.created = kLastTime;
+  full.operations = {};
+  for (const Operation operation :
+       {Operation::kVerifyMac, Operation::kCreateGrant, Operation::kGenerateMac,
+        Operation::kRetireGrant, Operation::kDescribeKey}) {
+    full.operations.Add(operation);
+  }
+  const Result<Revision> revision =
+      store().Commit(std::vector<StoreWrite>{Put(least), Put(full), Put(TestKey(1))});
+  ASSERT_TRUE(revision.has_value()) << ToString(revision.error());
+  least.revision = full.revision = *revision;
+  Reopen();
+  const StoreImage image = LoadOrFail(store());
+  ASSERT_EQ(image.grants.size(), 2u);
+  for (const GrantRecord& got : image.grants)
+    EXPECT_TRUE(got == (got.id == full.id ? full : least));
+
+  ExpectConflict(CommitOne(store(), Put(TestGrant(1, TestKeyId(1)))));
+  ASSERT_TRUE(CommitOne(store(), Remove(full)).has_value());
+  ExpectConflict(CommitOne(store(), Remove(full)));
+  EXPECT_EQ(LoadOrFail(store()).grants.size(), 1u);
+}
+
+TEST_P(KeyStoreConformance, GrantsOutliveTheirGrantee) {
+  PrincipalRecord alice = TestPrincipal("AROA", "alice");
+  ASSERT_TRUE(CommitOne(store(), Put(TestGrant(1, TestKeyId(1)))).has_value());
+  alice.revision = *CommitOne(store(), Put(alice));
+  ASSERT_TRUE(CommitOne(store(), Remove(alice)).has_value());
+  EXPECT_EQ(LoadOrFail(store()).grants.size(), 1u);
+}
+
+TEST_P(KeyStoreConformance, AKeysGrantsAreRemovedAsOneWriteWithTheKeyOrNotAtAll) {
+  KeyRecord key = TestKey(1);
+  std::vector<StoreWrite> writes{Put(key), Put(TestKey(2))};
+  for (std::uint32_t n = 0; n < 100; ++n) {
+    writes.push_back(Put(TestGrant(n, TestKeyId(n % 10 == 0 ? 2 : 1))));
+  }
+  const Result<Revision> made = store().Commit(writes);
+  ASSERT_TRUE(made.has_value()) << ToString(made.error());
+  KeyRecord outdated = key;
+  outdated.revision = *made + 1;
+  ExpectConflict(
+      store().Commit(std::vector<StoreWrite>{RemoveGrantsOf(outdated), Remove(outdated)}));
+  EXPECT_EQ(LoadOrFail(store()).grants.size(), 100u);
+
+  key.revision = *made;
+  ASSERT_TRUE(
+      store().Commit(std::vector<StoreWrite>{Remove(key), RemoveGrantsOf(key)}).has_value());
+  Reopen();
+  const StoreImage image = LoadOrFail(store());
+  EXPECT_EQ(image.keys.size(), 1u);
+  ASSERT_EQ(image.grants.size(), 10u);
+  for (const GrantRecord& grant : image.grants) EXPECT_EQ(grant.key_id, TestKeyId(2));
+  // A key without grants has none to remove.
+  ASSERT_TRUE(CommitOne(store(), RemoveGrantsOf(key)).has_value());
 }
 
 TEST_P(KeyStoreConformance, EveryCommitTakesTheNextRevisionForAllItsRecords) {

@@ -77,6 +77,58 @@ TEST(SqliteCrashTest, EveryAcknowledgedCommitSurvivesKillAndNoneIsHalf) {
   }
 }
 
+constexpr std::uint32_t kGrantsOfTheKey = 2000;
+
+// In the child: gives a key many grants and takes all of them away, for ever.
+[[noreturn]] void GrantUntilKilled(const std::filesystem::path& directory, int acknowledge) {
+  CountingRandom random;
+  auto store = SqliteStore::Open(directory, kTestSite, random);
+  if (!store) _exit(1);
+  const Result<StoreImage> before = (*store)->Load();
+  if (!before) _exit(1);
+  KeyRecord key = before->keys.empty() ? TestKey(1) : before->keys[0];
+  for (bool grants = !before->grants.empty();; grants = !grants) {
+    std::vector<StoreWrite> writes{Put(key)};
+    if (grants) writes.push_back(RemoveGrantsOf(key));
+    for (std::uint32_t n = 0; !grants && n < kGrantsOfTheKey; ++n) {
+      writes.push_back(Put(TestGrant(n, key.id)));
+    }
+    const Result<Revision> revision = (*store)->Commit(writes);
+    if (!revision || write(acknowledge, &*revision, sizeof *revision) != sizeof *revision) _exit(1);
+    key.revision = *revision;
+  }
+}
+
+TEST(SqliteCrashTest, AKeysGrantsComeAndGoTogetherWhateverIsKilled) {
+  const TemporaryDirectory folder;
+  for (Revision round = 1; round <= 4; ++round) {
+    std::array<int, 2> pipe_ends{};
+    ASSERT_EQ(pipe(pipe_ends.data()), 0);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) GrantUntilKilled(folder.path() / "store", pipe_ends[1]);
+    close(pipe_ends[1]);
+    Revision seen = 0;
+    for (Revision commits = 0; commits < round; ++commits) {
+      ASSERT_EQ(read(pipe_ends[0], &seen, sizeof seen), static_cast<ssize_t>(sizeof seen));
+    }
+    kill(child, SIGKILL);
+    ASSERT_EQ(waitpid(child, nullptr, 0), child);
+    close(pipe_ends[0]);
+
+    CountingRandom random;
+    auto store = SqliteStore::Open(folder.path() / "store", kTestSite, random);
+    ASSERT_TRUE(store.has_value()) << ToString(store.error());
+    const Result<StoreImage> image = (*store)->Load();
+    ASSERT_TRUE(image.has_value()) << ToString(image.error());
+    EXPECT_GE(image->meta.revision, seen);
+    ASSERT_EQ(image->keys.size(), 1u);
+    EXPECT_EQ(image->keys[0].revision, image->meta.revision);
+    // Odd revisions brought them, even ones took them away.
+    EXPECT_EQ(image->grants.size(), image->meta.revision % 2 == 1 ? kGrantsOfTheKey : 0u);
+  }
+}
+
 TEST(SqliteCrashTest, SecondProcessIsRefusedUntilTheHolderDies) {
   const TemporaryDirectory folder;
   std::array<int, 2> pipe_ends{};

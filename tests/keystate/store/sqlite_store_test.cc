@@ -67,7 +67,8 @@ class SqliteStoreTest : public ::testing::Test {
                     ->Commit(std::vector<StoreWrite>{
                         Put(TestKey(1)),
                         Put(CertificateRecord{.fingerprint = Filled<32>(7), .principal_id = "p"}),
-                        Put(TestPrincipal("p", "alice"))})
+                        Put(TestPrincipal("p", "alice")), Put(TestGrant(1, TestKeyId(1))),
+                        Put(PolicyRecord{.hash = "a", .document = "{}"})})
                     .has_value());
   }
 
@@ -255,6 +256,15 @@ INSTANTIATE_TEST_SUITE_P(
         {"ZeroRevision", "UPDATE key SET revision = 0", "key", "revision"},
         {"ShortBlob", "UPDATE certificate SET fingerprint = x'00'", "certificate", "fingerprint"},
         {"BadArn", "UPDATE principal SET arn = 'arn'", "principal", "arn"},
+        {"BadGrantId", "UPDATE grant SET grant_id = 'g'", "grant", "grant_id"},
+        {"NoGrantOperation", "UPDATE grant SET operations = ''", "grant", "operations"},
+        {"UnknownGrantOperation", "UPDATE grant SET operations = 'GenerateMac,Sign'", "grant",
+         "operations"},
+        {"OperationThatNoGrantHas", "UPDATE grant SET operations = 'EnableKey'", "grant",
+         "operations"},
+        {"HalfAPair", "UPDATE principal SET tags = '1:a'", "principal", "tags"},
+        {"PairThatIsTooLong", "UPDATE policy SET bindings = '1:a2:b'", "policy", "bindings"},
+        {"PairWithoutSizes", "UPDATE policy SET bindings = 'ab'", "policy", "bindings"},
     }),
     [](const auto& row) { return std::string(row.param.name); });
 
@@ -272,6 +282,42 @@ TEST_F(SqliteStoreTest, FailedMigrationLeavesTheSchemaBeforeIt) {
   steps.back() = "CREATE TABLE lost (a INTEGER) STRICT;";
   EXPECT_TRUE(Migrate(*db, steps).has_value());
   EXPECT_EQ(*SchemaVersion(*db), static_cast<std::int64_t>(steps.size()));
+}
+
+TEST_F(SqliteStoreTest, AStoreOfSchemaTwoKeepsEverythingAndTakesWhatIsNew) {
+  ASSERT_EQ(mkdir(directory().c_str(), 0700), 0);
+  std::ifstream dump(std::filesystem::path(HALLMARK_SOURCE_DIR) /
+                     "tests/keystate/store/schema_2.sql");
+  Sql({std::istreambuf_iterator<char>(dump), {}});
+  auto store = Open();
+  ASSERT_TRUE(store.has_value()) << ToString(store.error());
+  Result<StoreImage> image = (*store)->Load();
+  ASSERT_TRUE(image.has_value()) << ToString(image.error());
+  EXPECT_EQ(image->meta.revision, 9u);
+  ASSERT_EQ(image->keys.size(), 1u);
+  EXPECT_EQ(image->keys[0].description, "from schema 2");
+  EXPECT_EQ(image->materials.size() + image->aliases.size() + image->tags.size(), 3u);
+  EXPECT_EQ(image->certificates.size() + image->access_keys.size(), 2u);
+  EXPECT_EQ(image->client_tokens.size(), 1u);
+  EXPECT_TRUE(image->grants.empty());
+  ASSERT_EQ(image->policies.size(), 1u);
+  EXPECT_TRUE(image->policies[0].bindings.empty());
+  ASSERT_EQ(image->principals.size(), 2u);
+  for (const PrincipalRecord& principal : image->principals) {
+    EXPECT_THAT(principal.unique_id, ::testing::StartsWith("HMID")) << "ids never change";
+    EXPECT_EQ(principal.boundary_hash, "");
+    EXPECT_EQ(principal.role_id, "");
+    EXPECT_TRUE(principal.tags.empty());
+  }
+  PrincipalRecord changed = image->principals[0];
+  changed.tags = {{"team", "keys"}};
+  GrantRecord grant = TestGrant(1, image->keys[0].id);
+  ASSERT_TRUE((*store)
+                  ->Commit(std::vector<StoreWrite>{Put(changed), Put(grant), Put(image->keys[0])})
+                  .has_value());
+  image = (*store)->Load();
+  ASSERT_EQ(image->grants.size(), 1u);
+  EXPECT_EQ(image->grants[0].id, grant.id);
 }
 
 TEST_F(SqliteStoreTest, CommitsGoToTheWal) {

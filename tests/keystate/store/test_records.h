@@ -57,6 +57,18 @@ inline PrincipalRecord TestPrincipal(const std::string& unique_id, const std::st
           .arn = *PrincipalArn::Parse("arn:aws:iam::111122223333:user/" + user, kTestSite)};
 }
 
+inline GrantRecord TestGrant(std::uint32_t n, const KeyId& key_id) {
+  std::array<std::byte, 32> id{};
+  for (std::size_t i = 0; i < 4; ++i) id[i] = static_cast<std::byte>(n >> (8 * i));
+  GrantRecord grant{.id = GrantId::FromRandom(id),
+                    .key_id = key_id,
+                    .grantee_id = "AROA:session",
+                    .grantee = "arn:aws:sts::111122223333:assumed-role/Service/session",
+                    .issuing_account = TestAccount()};
+  grant.operations.Add(Operation::kGenerateMac);
+  return grant;
+}
+
 inline Result<Revision> CommitOne(KeyStore& store, StoreWrite write) {
   return store.Commit(std::vector<StoreWrite>{std::move(write)});
 }

@@ -24,6 +24,7 @@ using hallmark::testing::Raises;
 using hallmark::testing::TemporaryDirectory;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
@@ -61,6 +62,14 @@ class AdminOpsTest : public ::testing::Test {
     request.set_arn(kAlice);
     request.set_policy(kPolicy);
     request.set_certificate_fingerprint(Fingerprint('a'));
+    v1::AddPrincipalResponse response;
+    EXPECT_THAT(AddPrincipal(*admin_, request, &response), IsOk());
+    return response;
+  }
+  v1::AddPrincipalResponse Add(const std::string& arn, char digit) {
+    v1::AddPrincipalRequest request;
+    request.set_arn("arn:aws:" + arn);
+    request.set_certificate_fingerprint(Fingerprint(digit));
     v1::AddPrincipalResponse response;
     EXPECT_THAT(AddPrincipal(*admin_, request, &response), IsOk());
     return response;
@@ -175,6 +184,49 @@ TEST_F(AdminOpsTest, APrincipalCanBeRemovedAfterARotation) {
   EXPECT_FALSE(IsKnown('b'));
   EXPECT_THAT(store_->Load()->certificates, IsEmpty());
   EXPECT_THAT(store_->Load()->access_keys, IsEmpty());
+}
+
+TEST_F(AdminOpsTest, UniqueIdsSayWhatKindOfPrincipalItIs) {
+  EXPECT_THAT(AddAlice().principal().unique_id(), MatchesRegex("AIDAhm[A-Z2-7]{16}"));
+  const std::string role = Add("iam::111122223333:role/path/Service", 'b').principal().unique_id();
+  EXPECT_THAT(role, MatchesRegex("AROAhm[A-Z2-7]{16}"));
+  EXPECT_EQ(Add("sts::111122223333:assumed-role/Service/s", 'c').principal().unique_id(),
+            role + ":s");
+}
+
+TEST_F(AdminOpsTest, ASessionNeedsItsRoleAndEndsWithIt) {
+  v1::AddPrincipalRequest session;
+  session.set_arn("arn:aws:sts::111122223333:assumed-role/Service/s");
+  session.set_certificate_fingerprint(Fingerprint('c'));
+  v1::AddPrincipalResponse response;
+  EXPECT_THAT(AddPrincipal(*admin_, session, &response), Raises(Exception::kNotFoundException));
+
+  const std::string role = Add("iam::111122223333:role/Service", 'b').principal().unique_id();
+  ASSERT_THAT(AddPrincipal(*admin_, session, &response), IsOk());
+  EXPECT_EQ(principals_.FindByArn(session.arn())->record.role_id, role);
+  v1::RemovePrincipalRequest remove;
+  remove.set_arn("arn:aws:iam::111122223333:role/Service");
+  v1::RemovePrincipalResponse removed;
+  ASSERT_THAT(RemovePrincipal(*admin_, remove, &removed), IsOk());
+  EXPECT_FALSE(IsKnown('b'));
+  EXPECT_FALSE(IsKnown('c'));
+  const auto image = store_->Load();
+  ASSERT_THAT(image, IsOk());
+  EXPECT_THAT(image->principals, SizeIs(0));
+  EXPECT_THAT(image->certificates, SizeIs(0));
+  EXPECT_THAT(image->access_keys, SizeIs(0));
+}
+
+TEST_F(AdminOpsTest, AnAccountHasOneRoleOfAName) {
+  Add("iam::111122223333:role/a/Service", 'b');
+  v1::AddPrincipalRequest request;
+  request.set_arn("arn:aws:iam::111122223333:role/b/Service");
+  request.set_certificate_fingerprint(Fingerprint('c'));
+  v1::AddPrincipalResponse response;
+  EXPECT_THAT(AddPrincipal(*admin_, request, &response),
+              Raises(Exception::kAlreadyExistsException));
+  request.set_arn("arn:aws:iam::444455556666:role/b/Service");
+  EXPECT_THAT(AddPrincipal(*admin_, request, &response), IsOk());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -64,6 +65,27 @@ class DeletionSweeperTest : public OperationsTest {
   CkaId CkaIdOf(const std::string& key) const {
     return keys_.Find(*KeyId::Parse(key))->bindings.front().cka_id;
   }
+  void AddGrant(const std::string& key) {
+    auto next = std::make_shared<KeyView>(*keys_.Find(*KeyId::Parse(key)));
+    const GrantRecord grant{.id = GrantId::FromRandom({}),
+                            .key_id = next->key.id,
+                            .grantee_id = "AIDA",
+                            .grantee = "arn:aws:iam::111122223333:user/u",
+                            .retiring_id = "AIDA",
+                            .retiring = "arn:aws:iam::111122223333:user/u",
+                            .issuing_account = next->key.account,
+                            .operations = OneOperation()};
+    const auto revision = store_->Commit(std::vector<StoreWrite>{Put(grant), Put(next->key)});
+    ASSERT_THAT(revision, IsOk());
+    next->key.revision = *revision;
+    next->grants = next->grants.With(grant);
+    keys_.Publish(next);
+  }
+  static GrantOperations OneOperation() {
+    GrantOperations operations;
+    operations.Add(Operation::kGenerateMac);
+    return operations;
+  }
   std::string ScheduledKey() {
     std::string key = CreateKey();
     EXPECT_THAT(ScheduleKeyDeletion(key), IsOk());
@@ -88,6 +110,8 @@ TEST_F(DeletionSweeperTest, AKeyEndsWithEverythingThatBelongsToItWhenItsWindowIs
   const std::string key = created.key_metadata().key_id();
   EXPECT_THAT(CreateAlias("alias/one", key), IsOk());
   EXPECT_THAT(TagResource(key, "a", "b"), IsOk());
+  AddGrant(key);
+  AddGrant(kept);
   EXPECT_THAT(Mac(key), IsOk());
   EXPECT_THAT(FlushUsage(last_usage_, keys_, *store_), IsOk());
   EXPECT_THAT(ScheduleKeyDeletion(key), IsOk());
@@ -112,6 +136,9 @@ TEST_F(DeletionSweeperTest, AKeyEndsWithEverythingThatBelongsToItWhenItsWindowIs
   EXPECT_EQ(image.bindings.size(), 1U);
   EXPECT_TRUE(image.aliases.empty());
   EXPECT_TRUE(image.tags.empty());
+  ASSERT_EQ(image.grants.size(), 1U);
+  EXPECT_EQ(image.grants[0].key_id.ToString(), kept);
+  EXPECT_EQ(keys_.ListRetirableGrants("AIDA", std::nullopt, 10).size(), 1U);
   EXPECT_TRUE(image.client_tokens.empty());
   EXPECT_TRUE(image.last_usages.empty());
   EXPECT_EQ(events_, std::vector{Event::kDestroyed});

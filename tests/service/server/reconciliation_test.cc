@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <span>
@@ -218,6 +220,29 @@ TEST_F(ReconciliationTest, OnlyKeysWithAReadyBindingArePublished) {
   EXPECT_EQ(keys.Find(Key(2)), nullptr);
   EXPECT_TRUE(keys.FindAlias(account_, "alias/one").has_value());
   EXPECT_FALSE(keys.FindAlias(account_, "alias/two").has_value());
+}
+
+TEST_F(ReconciliationTest, GrantsComeWithTheirKeys) {
+  AddKey(1, BindingState::kReady, kGone);
+  AddKey(2, BindingState::kReady, kGone);
+  const auto add_grant = [&](std::uint8_t n, std::uint8_t key) {
+    std::array<std::byte, 32> id{};
+    id[0] = static_cast<std::byte>(n);
+    image_.grants.push_back({.id = GrantId::FromRandom(id),
+                             .key_id = Key(key),
+                             .grantee_id = "AIDA",
+                             .grantee = "arn",
+                             .retiring_id = "AIDA",
+                             .issuing_account = account_});
+  };
+  add_grant(1, 1);
+  add_grant(2, 2);
+  add_grant(3, 1);
+  KeyDirectory keys;
+  LoadKeys(image_, keys);
+  EXPECT_EQ(keys.Find(Key(1))->grants.size(), 2U);
+  EXPECT_EQ(keys.Find(Key(2))->grants.size(), 1U);
+  EXPECT_THAT(keys.ListRetirableGrants("AIDA", std::nullopt, 10), SizeIs(3));
 }
 
 TEST_F(ReconciliationTest, AClientTokenWhoseKeyIsNotPublishedIsNoAnswer) {
