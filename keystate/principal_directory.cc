@@ -13,6 +13,15 @@ std::shared_ptr<const Principal> Lookup(const Map& map, const Key& key) {
 
 }  // namespace
 
+Caller CallerOf(const Principal& principal) {
+  Caller caller{principal.record.arn.text(), principal.record.arn.account(),
+                principal.record.unique_id};
+  caller.identity_policy = principal.policy.get();
+  caller.permissions_boundary = principal.boundary.get();
+  caller.session_policy = principal.session_policy.get();
+  return caller;
+}
+
 PrincipalDirectory::PrincipalDirectory() : index_(std::make_shared<const Index>()) {}
 
 std::shared_ptr<const Principal> PrincipalDirectory::FindByFingerprint(
