@@ -21,6 +21,7 @@ std::optional<bool> ResourceMatches(const Statement& statement, const AccessRequ
       matches = true;
       continue;
     }
+    if (resource.Rejects(request.resource_arn)) continue;
     ResolvedText room;
     const auto pattern = resource.Resolve(request, kind, room);
     if (!pattern) return std::nullopt;

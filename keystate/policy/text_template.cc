@@ -81,6 +81,7 @@ std::optional<TextTemplate> TextTemplate::Parse(std::string_view text, TextRules
   }
   if (made.pieces_.empty()) {
     made.text_ = std::move(literal);
+    made.literal_prefix_ = std::min(made.text_.find(kAnyRun), made.text_.find(kAnyOne));
   } else {
     made.pieces_.emplace_back(std::move(literal));
   }

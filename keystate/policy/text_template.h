@@ -45,6 +45,12 @@ class TextTemplate {
   // Whether it matches everything.
   bool matches_all() const { return pieces_.empty() && text_ == std::string_view(&kAnyRun, 1); }
 
+  // Whether letters at the beginning differ already: most patterns of a policy are told apart so.
+  // False says nothing.
+  bool Rejects(std::string_view text) const {
+    return pieces_.empty() && !text.starts_with(std::string_view(text_).substr(0, literal_prefix_));
+  }
+
   // The compiled pattern for this request, in `room` if anything has to be put in. Nothing if a
   // variable has no value and no default: the key does not exist, is absent from the request, or
   // has several values.
@@ -60,8 +66,9 @@ class TextTemplate {
 
   static std::optional<Variable> ParseVariable(std::string_view inside, std::string& reason);
 
-  std::string text_;           // without variables: the whole pattern, compiled
-  std::vector<Piece> pieces_;  // otherwise: compiled texts and variables in turn
+  std::size_t literal_prefix_ = 0;  // of text_, up to the first wildcard
+  std::string text_;                // without variables: the whole pattern, compiled
+  std::vector<Piece> pieces_;       // otherwise: compiled texts and variables in turn
 };
 
 }  // namespace hallmark
