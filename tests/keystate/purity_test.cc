@@ -18,6 +18,7 @@
 #include "keystate/policy/access_request.h"
 #include "keystate/policy/condition.h"
 #include "keystate/policy/condition_keys.h"
+#include "keystate/policy/condition_values.h"
 #include "keystate/policy/explain.h"
 #include "keystate/policy/ip_range.h"
 #include "keystate/policy/json.h"

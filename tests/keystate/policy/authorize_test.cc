@@ -1,78 +1,46 @@
 // Who may do what: the rules of KMS as tables, one row per case with its reason.
 #include "keystate/authorize.h"
 
-#include "keystate/policy/render.h"
 #include "tests/keystate/policy/policy_world.h"
+#include "tests/keystate/policy/statements.h"
 #include "tests/support/result_matchers.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
-#include <vector>
 
 namespace hallmark {
 namespace {
 
+using testing::Allow;
 using testing::Decide;
+using testing::Deny;
 using testing::IsOk;
-using testing::kAbroad;
 using testing::kAlice;
+using testing::kAliceArn;
+using testing::KAllow;
+using testing::KAllowNot;
 using testing::kBob;
+using testing::kBobArn;
 using testing::kCarol;
+using testing::kDelegates;
+using testing::KDeny;
+using testing::KDenyNot;
 using testing::kForeignRoot;
+using testing::kForeignRootArn;
 using testing::kForeignSession;
+using testing::kGuestRoleArn;
 using testing::kHome;
+using testing::kHomeNumber;
+using testing::kHomeRootArn;
 using testing::kKeyArn;
 using testing::kOtherSession;
+using testing::kRoleArn;
 using testing::kRoot;
 using testing::kSession;
-using testing::kThird;
-using testing::RaisesWith;
+using testing::kSessionArn;
 using testing::ToText;
 using testing::World;
-
-// Statements of key policies. KAllow("K1", kAliceArn) is an Allow of everything to alice.
-const char* const kHomeRootArn = "arn:aws:iam::111122223333:root";
-const char* const kHomeNumber = "111122223333";
-const char* const kForeignRootArn = "arn:aws:iam::444455556666:root";
-const char* const kAliceArn = "arn:aws:iam::111122223333:user/staff/alice";
-const char* const kRoleArn = "arn:aws:iam::111122223333:role/signer";
-const char* const kSessionArn = "arn:aws:sts::111122223333:assumed-role/signer/one";
-const char* const kBobArn = "arn:aws:iam::444455556666:user/bob";
-const char* const kGuestRoleArn = "arn:aws:iam::444455556666:role/guest";
-
-std::string KeyStatement(const std::string& sid, const char* effect, const char* element,
-                         const std::string& principal, const std::string& action) {
-  return R"({"Sid":")" + sid + R"(","Effect":")" + effect + R"(",")" + element + R"(":{"AWS":")" +
-         principal + R"("},"Action":")" + action + R"(","Resource":"*"})";
-}
-std::string KAllow(const std::string& sid, const std::string& principal,
-                   const std::string& action = "kms:*") {
-  return KeyStatement(sid, "Allow", "Principal", principal, action);
-}
-std::string KDeny(const std::string& sid, const std::string& principal,
-                  const std::string& action = "kms:*") {
-  return KeyStatement(sid, "Deny", "Principal", principal, action);
-}
-std::string KAllowNot(const std::string& sid, const std::string& principal) {
-  return KeyStatement(sid, "Allow", "NotPrincipal", principal, "kms:*");
-}
-std::string KDenyNot(const std::string& sid, const std::string& principal) {
-  return KeyStatement(sid, "Deny", "NotPrincipal", principal, "kms:*");
-}
-// Statements of policies of principals.
-std::string Allow(const std::string& sid, const std::string& action = "kms:*",
-                  const std::string& resource = "*") {
-  return R"({"Sid":")" + sid + R"(","Effect":"Allow","Action":")" + action + R"(","Resource":")" +
-         resource + R"("})";
-}
-std::string Deny(const std::string& sid, const std::string& action = "kms:*",
-                 const std::string& resource = "*") {
-  return R"({"Sid":")" + sid + R"(","Effect":"Deny","Action":")" + action + R"(","Resource":")" +
-         resource + R"("})";
-}
-// The default key policy delegates to the account.
-const std::string kDelegates = KAllow("Enable", kHomeRootArn);
 
 struct Row {
   const char* name;
@@ -454,187 +422,6 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     [](const auto& row) { return row.param.name; });
 
-// Section 4.8: grants versus other policies, same account.
-INSTANTIATE_TEST_SUITE_P(
-    Grants, AuthorizeTest,
-    ::testing::ValuesIn<Row>({
-        {"NoIdentityPolicyRole",
-         "allowed",
-         {.who = &kSession, .key = kDelegates, .grants = {{"G1", false}}},
-         "allowed: grant G1"},
-        {"NoIdentityPolicySession",
-         "allowed",
-         {.who = &kSession, .key = kDelegates, .grants = {{"G1", true}}},
-         "allowed: grant G1"},
-        {"SessionPolicyWithoutAllowRole",
-         "denied",
-         {.who = &kSession,
-          .key = kDelegates,
-          .session = Allow("S1", "kms:VerifyMac"),
-          .grants = {{"G1", false}}},
-         "no session policy allows"},
-        {"SessionPolicyWithoutAllowSession",
-         "allowed",
-         {.who = &kSession,
-          .key = kDelegates,
-          .session = Allow("S1", "kms:VerifyMac"),
-          .grants = {{"G1", true}}},
-         "allowed: grant G1"},
-        {"BoundaryWithoutAllowRole",
-         "denied",
-         {.who = &kSession,
-          .key = kDelegates,
-          .boundary = Allow("B1", "kms:VerifyMac"),
-          .grants = {{"G1", false}}},
-         "no boundary allows"},
-        {"BoundaryWithoutAllowSession",
-         "allowed",
-         {.who = &kSession,
-          .key = kDelegates,
-          .boundary = Allow("B1", "kms:VerifyMac"),
-          .grants = {{"G1", true}}},
-         "allowed: grant G1"},
-        {"ExplicitDenyRole",
-         "denied with an explicit deny in a session policy",
-         {.who = &kSession, .key = kDelegates, .session = Deny("S1"), .grants = {{"G1", false}}},
-         "explicit deny: session policy S1"},
-        {"ExplicitDenySession",
-         "denied",
-         {.who = &kSession, .key = kDelegates, .session = Deny("S1"), .grants = {{"G1", true}}},
-         "explicit deny: session policy S1"},
-        {"ADenyOfTheIdentityPolicy",
-         "denied anywhere",
-         {.who = &kSession, .key = kDelegates, .identity = Deny("I1"), .grants = {{"G1", true}}},
-         "explicit deny: identity policy I1"},
-        {"AnotherSessionOfTheRoleBySessionGrant",
-         "the source finds no grant for it",
-         {.who = &kOtherSession, .key = kDelegates},
-         "no identity policy allows"},
-        {"TheSecondGrantHelps",
-         "a grant to the role fails, one to the session does not",
-         {.who = &kSession,
-          .key = kDelegates,
-          .session = Allow("S1", "kms:VerifyMac"),
-          .grants = {{"G1", false}, {"G2", true}}},
-         "allowed: grant G2"},
-        {"APolicyIsNamedBeforeAGrant",
-         "where both allow",
-         {.key = kDelegates, .identity = Allow("I1"), .grants = {{"G1"}}},
-         "allowed: identity policy I1"},
-        {"AUsersGrantIsNotLimited",
-         "a boundary limits what a user's own policies give",
-         {.key = kDelegates, .boundary = Allow("B1", "kms:VerifyMac"), .grants = {{"G1"}}},
-         "allowed: grant G1"},
-        // Cross-account grantees.
-        {"ForeignByTheOwnerWithoutPolicy",
-         "denied",
-         {.who = &kBob, .key = kDelegates, .grants = {{"G1"}}},
-         "no identity policy allows"},
-        {"ForeignByTheOwnerWithPolicy",
-         "allowed",
-         {.who = &kBob, .key = kDelegates, .identity = Allow("I1"), .grants = {{"G1"}}},
-         "allowed: grant G1"},
-        {"ForeignByItsOwnAccount",
-         "allowed without identity policy",
-         {.who = &kBob, .key = KAllow("K1", kForeignRootArn), .grants = {{"G1", false, kAbroad}}},
-         "allowed: grant G1"},
-        {"ForeignByItsOwnAccountToARole",
-         "still obeys session policies",
-         {.who = &kForeignSession,
-          .key = KAllow("K1", kForeignRootArn),
-          .session = Allow("S1", "kms:VerifyMac"),
-          .grants = {{"G1", false, kAbroad}}},
-         "no session policy allows"},
-        {"ForeignByItsOwnAccountToASession",
-         "which a grant to the session does not",
-         {.who = &kForeignSession,
-          .key = KAllow("K1", kForeignRootArn),
-          .session = Allow("S1", "kms:VerifyMac"),
-          .grants = {{"G1", true, kAbroad}}},
-         "allowed: grant G1"},
-        {"ForeignByAThirdAccount",
-         "is not its own consent",
-         {.who = &kBob, .key = kDelegates, .grants = {{"G1", false, kThird}}},
-         "no identity policy allows"},
-        {"ForeignWithADenyAtHome",
-         "an explicit deny anywhere",
-         {.who = &kBob,
-          .key = kDelegates,
-          .identity = Deny("I1"),
-          .grants = {{"G1", true, kAbroad}}},
-         "explicit deny: identity policy I1"},
-    }),
-    [](const auto& row) { return row.param.name; });
-
-// Section 4.5: who may retire a grant is said by the grant and by IAM, never by a key policy.
-INSTANTIATE_TEST_SUITE_P(
-    RetireGrant, AuthorizeTest,
-    ::testing::ValuesIn<Row>({
-        {"ByTheGrant",
-         "the retiring principal needs no policy",
-         {.operation = Operation::kRetireGrant, .key = kDelegates, .grants = {{"G1", true}}},
-         "allowed: grant G1"},
-        {"BySessionDespiteItsSessionPolicy",
-         "recorded: session_retire_limited",
-         {.who = &kSession,
-          .operation = Operation::kRetireGrant,
-          .key = kDelegates,
-          .session = Allow("S1", "kms:VerifyMac"),
-          .grants = {{"G1", true}}},
-         "allowed: grant G1"},
-        {"AKeyPolicyHasNoEffect",
-         "kms:RetireGrant in a key policy",
-         {.operation = Operation::kRetireGrant, .key = KAllow("K1", kAliceArn)},
-         "no identity policy allows"},
-        {"IdentityPolicyNeedsNoDelegation",
-         "principals of the creating account",
-         {.operation = Operation::kRetireGrant,
-          .key = KAllow("K1", kSessionArn),
-          .identity = Allow("I1")},
-         "allowed: identity policy I1"},
-        {"ADenyOfTheKeyPolicyBlocks",
-         "an explicit deny blocks everyone",
-         {.operation = Operation::kRetireGrant, .key = KDeny("K1", "*"), .grants = {{"G1", true}}},
-         "explicit deny: key policy K1"},
-        {"ForeignWithoutPolicy",
-         "needs kms:RetireGrant from its own account",
-         {.who = &kBob,
-          .operation = Operation::kRetireGrant,
-          .key = kDelegates,
-          .grants = {{"G1"}}},
-         "no identity policy allows"},
-        {"ForeignWithPolicy",
-         "has it",
-         {.who = &kBob,
-          .operation = Operation::kRetireGrant,
-          .key = kDelegates,
-          .identity = Allow("I1"),
-          .grants = {{"G1"}}},
-         "allowed: grant G1"},
-        {"ForeignByKeyPolicy",
-         "which has no effect",
-         {.who = &kBob,
-          .operation = Operation::kRetireGrant,
-          .key = KAllow("K1", kBobArn),
-          .identity = Allow("I1")},
-         "foreign resource"},
-    }),
-    [](const auto& row) { return row.param.name; });
-
-TEST(AuthorizeTest, GrantsAreNotAskedWhenAPolicyDecides) {
-  const auto identity =
-      testing::Compile(Allow("I1") + "," + Deny("I2", "kms:VerifyMac"), PolicyKind::kIdentity);
-  const auto key = testing::Compile(kDelegates, PolicyKind::kKey);
-  const testing::FakeGrants grants({{"G1"}});
-  const Caller caller{kAlice.arn, kHome, kAlice.unique_id, {}, {}, identity.get()};
-  const RequestContext context;
-  for (const Operation operation : {Operation::kGenerateMac, Operation::kVerifyMac}) {
-    EXPECT_FALSE(Authorize({caller, operation, kHome, kKeyArn, context, key.get(), &grants})
-                     .because.empty());
-  }
-  EXPECT_EQ(grants.asked(), 0);
-}
-
 TEST(AuthorizeTest, APrincipalThatWasMadeAgainIsNotMeant) {
   // The document was written when alice had another unique id.
   const auto policy =
@@ -645,148 +432,6 @@ TEST(AuthorizeTest, APrincipalThatWasMadeAgainIsNotMeant) {
   const RequestContext context;
   EXPECT_EQ(ToText(Authorize({caller, Operation::kGenerateMac, kHome, kKeyArn, context, &*policy})),
             "no resource policy allows");
-}
-
-// Section 5.4: the texts.
-struct TextRow {
-  const char* name;
-  World world;
-  std::string text;
-};
-
-class AccessDeniedTest : public ::testing::TestWithParam<TextRow> {};
-
-TEST_P(AccessDeniedTest, SaysItAsKmsDoes) {
-  GetParam().world.With([](const AccessRequest& request) {
-    const Decision decision = Authorize(request);
-    ASSERT_FALSE(decision.allowed);
-    const Error error = AccessDenied(request, decision);
-    EXPECT_EQ(error.exception, Exception::kAccessDeniedException);
-    EXPECT_EQ(error.message, "User: " + std::string(request.caller.arn) +
-                                 " is not authorized to perform: kms:GenerateMac on " +
-                                 GetParam().text);
-  });
-}
-
-const std::string kOnKey = "resource: " + std::string(kKeyArn);
-
-INSTANTIATE_TEST_SUITE_P(
-    Texts, AccessDeniedTest,
-    ::testing::ValuesIn<TextRow>({
-        {"NoAllowInIam",
-         {.key = kDelegates},
-         kOnKey + " because no identity-based policy allows the kms:GenerateMac action"},
-        {"KeyPolicyDoesNotAllowOrDelegate",
-         {.key = KAllow("K1", kSessionArn)},
-         kOnKey + " because no resource-based policy allows the kms:GenerateMac action"},
-        {"DenyInTheKeyPolicy",
-         {.key = KDeny("K1", "*")},
-         kOnKey + " with an explicit deny in a resource-based policy"},
-        {"DenyInTheSessionPolicy",
-         {.who = &kSession, .session = Deny("S1")},
-         kOnKey + " with an explicit deny in a session policy"},
-        {"DenyInIam",
-         {.identity = Deny("I1")},
-         kOnKey + " with an explicit deny in an identity-based policy"},
-        {"DenyInTheBoundary",
-         {.boundary = Deny("B1")},
-         kOnKey + " with an explicit deny in a permissions boundary"},
-        {"SessionPolicyLacksAllow",
-         {.who = &kSession, .identity = Allow("I1"), .session = Allow("S1", "kms:VerifyMac")},
-         kOnKey + " because no session policy allows the kms:GenerateMac action"},
-        {"BoundaryLacksAllow",
-         {.identity = Allow("I1"), .boundary = Allow("B1", "kms:VerifyMac")},
-         kOnKey + " because no permissions boundary allows the kms:GenerateMac action"},
-        {"CrossAccountHidesTheArn",
-         {.who = &kBob, .key = KAllow("K1", kBobArn)},
-         "this resource because no identity-based policy allows the kms:GenerateMac action"},
-        {"CrossAccountDeny",
-         {.who = &kBob, .key = KAllow("K1", kBobArn), .identity = Deny("I1")},
-         "this resource with an explicit deny in an identity-based policy"},
-        {"ForeignKeyThatGivesNothing",
-         {.who = &kBob, .key = kDelegates, .identity = Allow("I1")},
-         "this resource because the resource does not exist in this Region, no resource-based "
-         "policies allow access, or a resource-based policy explicitly denies access"},
-    }),
-    [](const auto& row) { return row.param.name; });
-
-// Section 5.3.
-TEST(CheckLockoutTest, TheAuthorMustBeAbleToChangeThePolicyAgain) {
-  struct LockoutRow {
-    std::string key;
-    bool safe;
-  };
-  for (const LockoutRow& row : std::initializer_list<LockoutRow>{
-           {KAllow("K1", kAliceArn), true},
-           {kDelegates, true},
-           {KAllow("K1", kAliceArn, "kms:PutKeyPolicy"), true},
-           {KAllow("K1", kAliceArn, "kms:GenerateMac"), false},
-           {KAllow("K1", kSessionArn), false},
-           {kDelegates + "," + KDeny("K2", kAliceArn, "kms:Put*"), false},
-       }) {
-    const World world{.operation = Operation::kPutKeyPolicy, .key = row.key};
-    const Status status =
-        world.With([](const AccessRequest& request) { return CheckLockout(request); });
-    if (row.safe) {
-      EXPECT_THAT(status, IsOk()) << row.key;
-    } else {
-      EXPECT_THAT(status, RaisesWith(Exception::kMalformedPolicyDocumentException,
-                                     "The new key policy will not allow you to update the key "
-                                     "policy in the future."))
-          << row.key;
-    }
-  }
-}
-
-// Section 1.10.
-TEST(DefaultKeyPolicyTest, DelegatesToTheAccount) {
-  const std::string document = DefaultKeyPolicy({"aws", "us-west-2"}, kHome);
-  const auto policy = Policy::Parse(document, PolicyKind::kKey);
-  ASSERT_THAT(policy, IsOk());
-  EXPECT_EQ(policy->statements()[0].id, "Enable IAM User Permissions");
-  const auto rendered = RenderKeyPolicy(document, {}, [](auto) { return std::nullopt; });
-  ASSERT_THAT(rendered, IsOk());
-  EXPECT_EQ(*rendered, R"({
-  "Version" : "2012-10-17",
-  "Id" : "key-default-1",
-  "Statement" : [ {
-    "Sid" : "Enable IAM User Permissions",
-    "Effect" : "Allow",
-    "Principal" : {
-      "AWS" : "arn:aws:iam::111122223333:root"
-    },
-    "Action" : "kms:*",
-    "Resource" : "*"
-  } ]
-})");
-}
-
-TEST(RenderKeyPolicyTest, WhoIsGoneIsShownAsItsUniqueId) {
-  const auto rendered = RenderKeyPolicy(
-      R"({"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotPrincipal":{"AWS":["arn:x:gone","HMIDHERE","*"]},
-          "Action":["kms:A","kms:\"B\\"],"Resource":"*","Condition":{"Bool":{"kms:MultiRegion":true}}}]})",
-      {{"arn:x:gone", "HMIDGONE"}, {"HMIDHERE", "HMIDHERE"}},
-      [](std::string_view id) -> std::optional<std::string> {
-        if (id == "HMIDHERE") return "arn:x:here";
-        return std::nullopt;
-      });
-  ASSERT_THAT(rendered, IsOk());
-  EXPECT_EQ(*rendered, R"({
-  "Version" : "2012-10-17",
-  "Statement" : [ {
-    "Effect" : "Deny",
-    "NotPrincipal" : {
-      "AWS" : [ "HMIDGONE", "arn:x:here", "*" ]
-    },
-    "Action" : [ "kms:A", "kms:\"B\\" ],
-    "Resource" : "*",
-    "Condition" : {
-      "Bool" : {
-        "kms:MultiRegion" : true
-      }
-    }
-  } ]
-})");
 }
 
 }  // namespace
