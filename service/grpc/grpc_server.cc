@@ -82,6 +82,9 @@ Result<std::unique_ptr<GrpcServer>, std::string> GrpcServer::Start(
   for (QueuedService* service : started->all_services()) service->Begin(*started->queue_);
   // Nothing is served until SetServing says so.
   started->health_.SetServing("", false);
+  for (QueuedService* service : started->services_) {
+    started->health_.SetServing(service->full_name(), false);
+  }
 
   for (std::size_t i = 0; i < doors.size(); ++i) {
     auto acceptor = ConnectionAcceptor::Start(std::move(doors[i].listener), doors[i].limits,
@@ -118,12 +121,16 @@ void GrpcServer::Stop(std::chrono::system_clock::time_point deadline) {
   // Before the server: a shut-down server drops the descriptors it is handed without closing them.
   for (const auto& acceptor : acceptors_) acceptor->StopAccepting();
   // Shutdown refuses new calls, tells every client, and then waits for connections to close, which
-  // clients that sleep do not notice. When no call is left but watches of our health, the
-  // connections are closed from here.
+  // clients that sleep do not notice. When no call is left but streams of health and reflection,
+  // the connections are closed from here. A call that was on its way in is seen at the second look.
   std::jthread closer([this](const std::stop_token& stop) {
-    while (!NoneActive() && !stop.stop_requested()) std::this_thread::sleep_for(kCallsPoll);
-    std::this_thread::sleep_for(kLastWordsTime);
-    if (!stop.stop_requested()) grpc_server_cancel_all_calls(server_->c_server());
+    bool none_before = false;
+    while (!stop.stop_requested()) {
+      const bool none = NoneActive();
+      if (none && none_before) return grpc_server_cancel_all_calls(server_->c_server());
+      none_before = none;
+      std::this_thread::sleep_for(none ? kLastWordsTime : kCallsPoll);
+    }
   });
   server_->Shutdown(deadline);
   // A server that was shut down does not wait for its calls, and a queue that was shut down takes

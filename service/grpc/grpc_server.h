@@ -31,8 +31,9 @@ struct Door {
 
 struct ServerOptions {
   std::chrono::milliseconds handshake_timeout{5'000};
-  // Requests in use stay below 36 KiB. Larger ones are refused before they are read, so that memory
-  // is not filled by callers who have not been authenticated yet.
+  // Requests in use stay below 36 KiB, the administration's included. Larger ones are refused
+  // before they are read, so that memory is not filled by callers who have not been authenticated
+  // yet.
   int max_request_bytes = 64 * 1024;
 };
 

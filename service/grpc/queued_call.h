@@ -8,8 +8,8 @@
 #include <grpcpp/server_context.h>
 
 #include <atomic>
-#include <functional>
 #include <memory>
+#include <new>
 
 namespace hallmark::grpc_front {
 
@@ -48,9 +48,21 @@ class QueuedService {
   ActiveCalls queued_calls_;
 };
 
+void WaitForMemory() noexcept;
+
 // Runs `listen`, which listens in the place of a call that has arrived, until there is memory for
 // it: unheard, a method would be dead for ever.
-void ListenAgain(const std::function<void()>& listen) noexcept;
+template <class Listen>
+void ListenAgain(const Listen& listen) noexcept {
+  for (;;) {
+    try {
+      listen();
+      return;
+    } catch (const std::bad_alloc&) {
+      WaitForMemory();
+    }
+  }
+}
 
 // The life of one call on the queue: listened for, arrived, finished and over.
 class QueuedCall {
@@ -90,8 +102,9 @@ class QueuedCall {
   MemberCompletion<QueuedCall> arrived_{*this, &QueuedCall::OnArrived};
   MemberCompletion<QueuedCall> over_{*this, &QueuedCall::OnOver};
   MemberCompletion<QueuedCall> finished_{*this, &QueuedCall::OnFinished};
-  // What the queue still hands out of a call that has arrived: `over_` and `finished_`.
-  std::atomic<int> pending_{2};
+  // What keeps a call that has arrived: `arrived_`, since another thread may be handed `over_`
+  // before this one has come to it, `over_` and `finished_`.
+  std::atomic<int> pending_{3};
   // INVARIANT: set while the queue may hand out a completion of ours. Work that is still queued for
   // a cancelled call may hold on a little longer.
   std::shared_ptr<QueuedCall> self_;

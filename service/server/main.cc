@@ -60,8 +60,8 @@ int Serve(const std::string& file, Signals& signals) {
   while (signals.Wait() == Signals::Request::kReload) {
     try {
       (*server)->Reload(LoadConfig(file));
-    } catch (const std::exception& thrown) {  // no memory, or a disk that fails: we go on serving
-      Complain(std::string("reload: ") + thrown.what() + "; nothing was changed");
+    } catch (const std::exception& thrown) {  // a disk that fails: we go on serving
+      Complain(file + ": " + thrown.what() + "; nothing was changed, reload again");
     }
   }
   server->reset();
