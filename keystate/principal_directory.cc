@@ -18,6 +18,15 @@ std::string RoleKey(const AccountId& account, std::string_view name) {
 
 }  // namespace
 
+Caller CallerOf(const Principal& principal) {
+  Caller caller{principal.record.arn.text(), principal.record.arn.account(),
+                principal.record.unique_id};
+  caller.identity_policy = principal.policy.get();
+  caller.permissions_boundary = principal.boundary.get();
+  caller.session_policy = principal.session_policy.get();
+  return caller;
+}
+
 PrincipalDirectory::PrincipalDirectory() : index_(std::make_shared<const Index>()) {}
 
 std::shared_ptr<const Principal> PrincipalDirectory::FindByFingerprint(

@@ -1,7 +1,7 @@
 // Who may call: the principals in memory.
 #pragma once
 
-#include "keystate/policy.h"
+#include "keystate/policy/policy.h"
 #include "keystate/records.h"
 #include "keystate/snapshot.h"
 
@@ -17,14 +17,22 @@
 
 namespace hallmark {
 
-// A principal with its compiled policy. Immutable; a change makes a new one.
+// A principal with its compiled policies. Immutable; a change makes a new one.
 struct Principal {
   PrincipalRecord record;
-  std::shared_ptr<const IdentityPolicy> policy;  // null: none
-  std::string policy_document;                   // as it was given; empty: none
+  // What it may do; of an assumed-role session its role's. Null: none.
+  std::shared_ptr<const Policy> policy;
+  std::string policy_document;  // as it was given; empty: none
   std::vector<CertificateRecord> certificates;
   std::vector<AccessKeyRecord> access_keys;
+  // What limits it; null: nothing does. Of an assumed-role session its role's boundary, and its own
+  // document as its session policy.
+  std::shared_ptr<const Policy> boundary{};
+  std::shared_ptr<const Policy> session_policy{};
 };
+
+// The principal as authorization sees it. Borrows from it.
+Caller CallerOf(const Principal& principal);
 
 // Thread-safety: every method may be called from any thread.
 class PrincipalDirectory {

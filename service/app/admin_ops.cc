@@ -148,8 +148,9 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
   // Unchanged: of a new session and the removal of its role only one may win.
   if (role != nullptr) writes.push_back(Put(role->record));
   if (request.has_policy()) {
-    HALLMARK_ASSIGN_OR_RETURN(IdentityPolicy policy, IdentityPolicy::Parse(request.policy()));
-    principal->policy = std::make_shared<const IdentityPolicy>(std::move(policy));
+    HALLMARK_ASSIGN_OR_RETURN(Policy policy,
+                              Policy::Parse(request.policy(), PolicyKind::kIdentity));
+    principal->policy = std::make_shared<const Policy>(std::move(policy));
     principal->record.policy_hash = Sha256Hex(request.policy());
     writes.push_back(Put(PolicyRecord{principal->record.policy_hash, request.policy()}));
   }
@@ -277,13 +278,13 @@ Status LoadPrincipals(const StoreImage& image, PrincipalDirectory& principals) {
         return Fail(Exception::kKMSInternalException,
                     "The store lacks the policy of principal " + record.arn.text());
       }
-      Result<IdentityPolicy> policy = IdentityPolicy::Parse(document->second->document);
+      Result<Policy> policy = Policy::Parse(document->second->document, PolicyKind::kIdentity);
       if (!policy) {
         return Fail(Exception::kKMSInternalException,
                     "The stored policy of principal " + record.arn.text() +
                         " does not compile: " + policy.error().message);
       }
-      principal->policy = std::make_shared<const IdentityPolicy>(*std::move(policy));
+      principal->policy = std::make_shared<const Policy>(*std::move(policy));
       principal->policy_document = document->second->document;
     }
     by_id[record.unique_id] = std::move(principal);

@@ -30,7 +30,11 @@ Result<KeyViewPtr> Find(const Engine& engine, const KeyReference& reference, boo
   return NoSuchKey(engine.site, reference.account, *reference.key_id());
 }
 
-Status Authorized(const AccessRequest& request) {
+Status Authorized(const Principal& principal, Operation operation, const AccountId& account,
+                  std::string_view resource_arn) {
+  const Caller caller = CallerOf(principal);
+  const RequestContext context;
+  const AccessRequest request{caller, operation, account, resource_arn, context};
   const Decision decision = Authorize(request);
   if (decision.allowed) return {};
   return Unexpected(AccessDenied(request, decision));
@@ -53,7 +57,7 @@ Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request) 
   // key would tell whether an alias exists.
   const std::string_view resource = foreign ? request.key_id : std::string_view(view->arn);
   HALLMARK_RETURN_IF_ERROR(
-      Authorized({request.caller, request.operation, reference.account, resource}));
+      Authorized(request.caller, request.operation, reference.account, resource));
   // Nothing allows the unknown.
   if (view == nullptr) return Fail(Exception::kAccessDeniedException);
   HALLMARK_RETURN_IF_ERROR(
@@ -83,7 +87,7 @@ Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
 
 Status AuthorizeResource(const CallContext& call, Operation operation, const AccountId& account,
                          std::string_view resource_arn) {
-  return Authorized({*call.caller, operation, account, resource_arn});
+  return Authorized(*call.caller, operation, account, resource_arn);
 }
 
 Status AuthorizeAccount(const CallContext& call, Operation operation) {

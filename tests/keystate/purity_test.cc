@@ -23,7 +23,24 @@
 #include "keystate/mutex.h"
 #include "keystate/operation.h"
 #include "keystate/persistent_set.h"
-#include "keystate/policy.h"
+#include "keystate/policy/access_request.h"
+#include "keystate/policy/condition.h"
+#include "keystate/policy/condition_keys.h"
+#include "keystate/policy/condition_values.h"
+#include "keystate/policy/explain.h"
+#include "keystate/policy/ip_range.h"
+#include "keystate/policy/json.h"
+#include "keystate/policy/malformed.h"
+#include "keystate/policy/operation_set.h"
+#include "keystate/policy/pattern.h"
+#include "keystate/policy/policy.h"
+#include "keystate/policy/policy_cache.h"
+#include "keystate/policy/policy_time.h"
+#include "keystate/policy/principals.h"
+#include "keystate/policy/render.h"
+#include "keystate/policy/request_context.h"
+#include "keystate/policy/statement.h"
+#include "keystate/policy/text_template.h"
 #include "keystate/principal_directory.h"
 #include "keystate/random.h"
 #include "keystate/records.h"
@@ -45,7 +62,7 @@
 #error "a keystate header reaches gRPC"
 #endif
 #if defined(NLOHMANN_JSON_VERSION_MAJOR)
-#error "a keystate header reaches the JSON parser; it belongs to policy.cc alone"
+#error "a keystate header reaches the JSON parser; it belongs to policy/json.cc alone"
 #endif
 
 #include <gtest/gtest.h>

@@ -67,14 +67,15 @@ class OperationsTest : public ::testing::Test {
   ~OperationsTest() override { FaultList::Disarm(); }
 
   std::shared_ptr<const Principal> AddCaller(const std::string& name) {
-    auto policy = IdentityPolicy::Parse(
-        R"({"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}})");
+    auto policy = Policy::Parse(
+        R"({"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}})",
+        PolicyKind::kIdentity);
     CertificateFingerprint fingerprint{};
     random_.Fill(fingerprint);
     const auto caller = std::make_shared<const Principal>(
         Principal{{.unique_id = name,
                    .arn = *PrincipalArn::Parse("arn:aws:iam::111122223333:user/" + name, kSite)},
-                  std::make_shared<const IdentityPolicy>(*std::move(policy)),
+                  std::make_shared<const Policy>(*std::move(policy)),
                   "",
                   {{.fingerprint = fingerprint, .principal_id = name}},
                   {}});

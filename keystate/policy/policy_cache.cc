@@ -1,0 +1,41 @@
+#include "keystate/policy/policy_cache.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hallmark {
+
+std::shared_ptr<const Policy> PolicyCache::Find(const std::string& hash) const {
+  MutexLock lock(mu_);
+  const auto found = policies_.find(hash);
+  return found == policies_.end() ? nullptr : found->second.lock();
+}
+
+Result<std::shared_ptr<const Policy>> PolicyCache::Get(const std::string& hash,
+                                                       std::string_view document, PolicyKind kind,
+                                                       const PolicyBindings& bindings) {
+  if (auto found = Find(hash)) return found;
+  // Compiled outside the lock; if two compile the same at once, one of the two results is kept.
+  HALLMARK_ASSIGN_OR_RETURN(Policy compiled, Policy::Parse(document, kind, bindings));
+  auto policy = std::make_shared<const Policy>(std::move(compiled));
+  MutexLock lock(mu_);
+  std::weak_ptr<const Policy>& entry = policies_[hash];
+  if (auto first = entry.lock()) return first;
+  entry = policy;
+  if (policies_.size() >= drop_at_) DropUnused();
+  return policy;
+}
+
+void PolicyCache::DropUnused() {
+  std::erase_if(policies_, [](const auto& entry) { return entry.second.expired(); });
+  drop_at_ = std::max<std::size_t>(64, policies_.size() * 2);
+}
+
+std::size_t PolicyCache::CountInUse() const {
+  MutexLock lock(mu_);
+  return static_cast<std::size_t>(
+      std::count_if(policies_.begin(), policies_.end(),
+                    [](const auto& entry) { return !entry.second.expired(); }));
+}
+
+}  // namespace hallmark

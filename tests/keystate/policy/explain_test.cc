@@ -1,0 +1,101 @@
+#include "keystate/policy/explain.h"
+
+#include "tests/keystate/policy/policy_world.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace hallmark {
+namespace {
+
+using testing::kBob;
+using testing::World;
+
+Explanation ExplainWorld(const World& world) {
+  return world.With([](const AccessRequest& request) { return Explain(request); });
+}
+
+const char* const kKeyPolicy =
+    R"({"Sid":"K1","Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"},
+       {"Sid":"K2","Effect":"Deny","Principal":{"AWS":"arn:aws:iam::111122223333:user/carol"},"Action":"*","Resource":"*"},
+       {"Sid":"K3","Effect":"Allow","Principal":"*","Action":"kms:*"})";
+const char* const kIdentityPolicy =
+    R"({"Sid":"I1","Effect":"Allow","Action":"kms:VerifyMac","Resource":"*"},
+       {"Sid":"I2","Effect":"Allow","Action":"kms:*","Resource":"arn:aws:kms:*:*:key/other"},
+       {"Sid":"I3","Effect":"Allow","Action":"kms:*","Resource":"arn:aws:kms:*:*:key/${aws:PrincipalTag/key}"},
+       {"Sid":"I4","Effect":"Allow","Action":"kms:*","Resource":"*","Condition":{
+         "StringEquals":{"kms:MacAlgorithm":["HMAC_SHA_384","HMAC_SHA_512"]},
+         "Bool":{"aws:SecureTransport":"true"}}})";
+
+TEST(ExplainTest, SaysOfEveryStatementWhatKeepsItFromMatching) {
+  World world{.key = kKeyPolicy, .identity = kIdentityPolicy};
+  world.context.mac_algorithm = MacAlgorithm::kHmacSha256;
+  const Explanation explanation = ExplainWorld(world);
+  EXPECT_FALSE(explanation.decision.allowed);
+  EXPECT_EQ(explanation.decision.refusal, Refusal::kNoIdentityPolicyAllows);
+  ASSERT_TRUE(explanation.refusal_text.has_value());
+  EXPECT_NE(explanation.refusal_text->find("because no identity-based policy allows"),
+            std::string::npos);
+
+  struct Row {
+    const char* id;
+    Mismatch mismatch;
+    const char* reason;
+  };
+  const auto expect = [](const PolicyTrace& trace, std::vector<Row> rows) {
+    ASSERT_EQ(trace.statements.size(), rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      EXPECT_EQ(trace.statements[i].id, rows[i].id);
+      EXPECT_EQ(trace.statements[i].mismatch, rows[i].mismatch) << rows[i].id;
+      EXPECT_EQ(trace.statements[i].reason, rows[i].reason) << rows[i].id;
+    }
+  };
+  ASSERT_EQ(explanation.policies.size(), 2U);
+  EXPECT_EQ(explanation.policies[0].policy, Decider::kKeyPolicy);
+  expect(explanation.policies[0],
+         {{"K1", Mismatch::kNone, ""},
+          {"K2", Mismatch::kPrincipal,
+           "Principal does not mean arn:aws:iam::111122223333:user/staff/alice"},
+          {"K3", Mismatch::kInert, "it has no Resource and therefore no effect"}});
+  EXPECT_EQ(explanation.policies[0].statements[0].reach, Reach::kAccount);
+  EXPECT_EQ(explanation.policies[1].policy, Decider::kIdentityPolicy);
+  expect(explanation.policies[1],
+         {{"I1", Mismatch::kAction, "it does not name kms:GenerateMac"},
+          {"I2", Mismatch::kResource,
+           "it does not name "
+           "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"},
+          {"I3", Mismatch::kResource, "a variable of its resource has no value in the request"},
+          {"I4", Mismatch::kCondition,
+           "StringEquals of kms:MacAlgorithm with \"HMAC_SHA_384\", \"HMAC_SHA_512\": the request "
+           "has \"HMAC_SHA_256\""}});
+
+  const std::vector<ConditionTrace>& conditions = explanation.policies[1].statements[3].conditions;
+  ASSERT_EQ(conditions.size(), 2U);
+  EXPECT_EQ(conditions[0].outcome, ConditionOutcome::kNotMet);
+  EXPECT_EQ(conditions[1].operator_name, "Bool");
+  EXPECT_EQ(conditions[1].key, "aws:SecureTransport");
+  EXPECT_EQ(conditions[1].outcome, ConditionOutcome::kNotMet);
+  EXPECT_TRUE(conditions[1].request_values.empty());
+}
+
+TEST(ExplainTest, TheDecisionIsAuthorizes) {
+  const Explanation allowed =
+      ExplainWorld({.key = kKeyPolicy,
+                    .identity = R"({"Sid":"I","Effect":"Allow","Action":"*","Resource":"*"})"});
+  EXPECT_TRUE(allowed.decision.allowed);
+  EXPECT_EQ(allowed.decision.because, "I");
+  EXPECT_FALSE(allowed.refusal_text.has_value());
+  const Explanation foreign = ExplainWorld({.who = &kBob, .key = kKeyPolicy});
+  EXPECT_EQ(foreign.decision.refusal, Refusal::kForeignResource);
+}
+
+TEST(ExplainTest, AKeyPolicyThatHasNoSayIsMarked) {
+  const Explanation explanation =
+      ExplainWorld({.operation = Operation::kListKeys, .key = kKeyPolicy});
+  ASSERT_EQ(explanation.policies.size(), 1U);
+  EXPECT_FALSE(explanation.policies[0].consulted);
+}
+
+}  // namespace
+}  // namespace hallmark
