@@ -43,7 +43,7 @@ class AdminFront final : public QueuedService {
              FinishedSink on_finished);
   ~AdminFront() override;
 
-  Service& service() override { return service_; }
+  void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
   const char* full_name() const override { return v1::AdminService::service_full_name(); }
 
   // For calls that arrive from now on.

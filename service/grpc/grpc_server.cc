@@ -3,6 +3,7 @@
 #include <absl/synchronization/mutex.h>
 #include <grpc/grpc.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
@@ -24,12 +25,17 @@ constexpr std::chrono::milliseconds kCallsPoll{5};
 // For the last answers, and the news that we go, to leave the process.
 constexpr std::chrono::milliseconds kLastWordsTime{50};
 
+// What all connections together may hold of requests that are on their way, half-sent ones too;
+// beyond it gRPC reads no further and cuts off who holds most.
+constexpr std::size_t kMaxBufferedBytes = 256 * 1024 * 1024;
+
 void Configure(grpc::ServerBuilder& builder, const ServerOptions& options) {
   // Also bounds the wait for the client's first HTTP/2 settings, so a silent client costs this
   // long.
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                              static_cast<int>(options.handshake_timeout.count()));
   builder.SetMaxReceiveMessageSize(options.max_request_bytes);
+  builder.SetResourceQuota(grpc::ResourceQuota().Resize(kMaxBufferedBytes));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentStreams);
   // A client that vanished without a FIN gives its place back within 80 seconds.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
@@ -64,8 +70,7 @@ Result<std::unique_ptr<GrpcServer>, std::string> GrpcServer::Start(
 
   grpc::ServerBuilder builder;
   Configure(builder, options);
-  for (QueuedService* service : started->all_services())
-    builder.RegisterService(&service->service());
+  for (QueuedService* service : started->all_services()) service->Register(builder);
   std::vector<std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>> handlers;
   for (Door& door : doors) {
     handlers.push_back(builder.experimental().AddExternalConnectionAcceptor(
@@ -103,6 +108,7 @@ std::vector<QueuedService*> GrpcServer::all_services() {
   std::vector<QueuedService*> all = services_;
   all.push_back(&health_);
   all.push_back(&reflection_);
+  all.push_back(&unknown_methods_);
   return all;
 }
 

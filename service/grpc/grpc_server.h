@@ -9,6 +9,7 @@
 #include "service/grpc/listener.h"
 #include "service/grpc/queued_call.h"
 #include "service/grpc/reflection_service.h"
+#include "service/grpc/unknown_methods.h"
 
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -76,6 +77,7 @@ class GrpcServer {
   const std::vector<QueuedService*> services_;
   HealthService health_;
   ReflectionService reflection_;
+  UnknownMethods unknown_methods_;
   std::unique_ptr<CallQueue> queue_;  // outlives the server
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::unique_ptr<ConnectionAcceptor>> acceptors_;

@@ -42,7 +42,7 @@ class HealthService::Check : public UnaryCall {
 // changes meanwhile only the last is told.
 class HealthService::Watch final : public QueuedCall {
  public:
-  explicit Watch(HealthService& owner) : QueuedCall(owner), owner_(owner) {}
+  explicit Watch(HealthService& owner) : QueuedCall(owner, context_), owner_(owner) {}
   ~Watch() override {
     if (counted_) owner_.quota_.Return(connection_);
   }
@@ -113,8 +113,9 @@ class HealthService::Watch final : public QueuedCall {
   }
 
   HealthService& owner_;
+  grpc::ServerContext context_;
   Request request_;
-  grpc::ServerAsyncWriter<Response> writer_{&context()};
+  grpc::ServerAsyncWriter<Response> writer_{&context_};
   std::string connection_;
   bool counted_ = false;
   MemberCompletion<Watch> written_{*this, &Watch::OnWritten};

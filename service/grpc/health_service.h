@@ -24,7 +24,7 @@ class HealthService final : public QueuedService {
   // Streams of one connection at once; more are refused with RESOURCE_EXHAUSTED.
   static constexpr std::size_t kMaxWatchesPerConnection = 16;
 
-  Service& service() override { return service_; }
+  void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
   const char* full_name() const override { return grpc::health::v1::Health::service_full_name(); }
 
   // Known from now on; "" is the whole server.

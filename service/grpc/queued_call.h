@@ -4,7 +4,7 @@
 #include "service/grpc/active_calls.h"
 #include "service/grpc/call_queue.h"
 
-#include <grpcpp/impl/service_type.h>
+#include <grpcpp/server_builder.h>
 #include <grpcpp/server_context.h>
 
 #include <atomic>
@@ -22,8 +22,7 @@ class QueuedService {
  public:
   virtual ~QueuedService() = default;
 
-  // What the server is to register.
-  virtual grpc::Service& service() = 0;
+  virtual void Register(grpc::ServerBuilder& builder) = 0;
   // "hallmark.v1.KeyService"
   virtual const char* full_name() const = 0;
 
@@ -67,7 +66,9 @@ void ListenAgain(const Listen& listen) noexcept {
 // The life of one call on the queue: listened for, arrived, finished and over.
 class QueuedCall {
  public:
-  explicit QueuedCall(QueuedService& service) : service_(service) {}
+  // `context` may be a part of the call that is not made yet.
+  QueuedCall(QueuedService& service, grpc::ServerContext& context)
+      : service_(service), context_(context) {}
   virtual ~QueuedCall() = default;
   QueuedCall(const QueuedCall&) = delete;
   QueuedCall& operator=(const QueuedCall&) = delete;
@@ -98,7 +99,7 @@ class QueuedCall {
   void LeaveQueue();
 
   QueuedService& service_;
-  grpc::ServerContext context_;
+  grpc::ServerContext& context_;
   MemberCompletion<QueuedCall> arrived_{*this, &QueuedCall::OnArrived};
   MemberCompletion<QueuedCall> over_{*this, &QueuedCall::OnOver};
   MemberCompletion<QueuedCall> finished_{*this, &QueuedCall::OnFinished};

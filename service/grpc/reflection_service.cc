@@ -103,7 +103,7 @@ Response AnswerTo(const Request& request, const std::vector<std::string>& servic
 // Reads a request, answers it, and so on: one step is under way at a time.
 class ReflectionService::Stream final : public QueuedCall {
  public:
-  explicit Stream(ReflectionService& owner) : QueuedCall(owner), owner_(owner) {}
+  explicit Stream(ReflectionService& owner) : QueuedCall(owner, context_), owner_(owner) {}
   ~Stream() override {
     if (counted_) owner_.quota_.Return(connection_);
   }
@@ -148,9 +148,10 @@ class ReflectionService::Stream final : public QueuedCall {
   ReflectionService& owner_;
   std::string connection_;
   bool counted_ = false;
+  grpc::ServerContext context_;
   Request request_;
   Response response_;
-  grpc::ServerAsyncReaderWriter<Response, Request> stream_{&context()};
+  grpc::ServerAsyncReaderWriter<Response, Request> stream_{&context_};
   MemberCompletion<Stream> read_{*this, &Stream::OnRead};
   MemberCompletion<Stream> written_{*this, &Stream::OnWritten};
 };

@@ -28,7 +28,7 @@ class ReflectionService final : public QueuedService {
   explicit ReflectionService(std::vector<std::string> service_names)
       : service_names_(std::move(service_names)) {}
 
-  Service& service() override { return service_; }
+  void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
   const char* full_name() const override {
     return grpc::reflection::v1alpha::ServerReflection::service_full_name();
   }

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.pb.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -144,6 +145,34 @@ TEST_F(StandardServicesTest, WatchesThatAreLeftAtOnceHurtNobody) {
   }
   EXPECT_TRUE(Eventually(
       [this] { return Watch(*health_, "").Next() == HealthCheckResponse::NOT_SERVING; }));
+}
+
+TEST_F(StandardServicesTest, BurstsOfUnknownMethodsAreAnsweredAndHurtNobody) {
+  constexpr int kBurst = 100;
+  grpc::GenericStub stub(channel_);
+  for (int round = 0; round < 30; ++round) {
+    grpc::CompletionQueue queue;
+    std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+    std::vector<std::unique_ptr<grpc::GenericClientAsyncResponseReader>> readers;
+    std::vector<grpc::ByteBuffer> answers(kBurst);
+    std::vector<grpc::Status> statuses(kBurst);
+    for (std::size_t i = 0; i < kBurst; ++i) {
+      contexts.push_back(std::make_unique<grpc::ClientContext>());
+      SetDeadline(*contexts.back());
+      readers.push_back(
+          stub.PrepareUnaryCall(contexts.back().get(), "/no.such/Method", {}, &queue));
+      readers.back()->StartCall();
+      readers.back()->Finish(&answers[i], &statuses[i], nullptr);
+    }
+    for (int i = 0; i < kBurst; ++i) {
+      void* tag = nullptr;
+      bool ok = false;
+      ASSERT_TRUE(queue.Next(&tag, &ok));
+    }
+    for (const grpc::Status& status : statuses) {
+      EXPECT_EQ(status.error_code(), grpc::UNIMPLEMENTED) << status.error_message();
+    }
+  }
 }
 
 TEST_F(StandardServicesTest, AnOpenWatchDoesNotHoldUpTheEnd) {
