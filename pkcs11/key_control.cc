@@ -74,6 +74,7 @@ Result<GeneratedKey> GenerateOn(Connection& connection, CK_MECHANISM_TYPE mechan
   const auto make = [&](Session& session) -> Outcome<MadeKey> {
     generation = connection.handles().generation();
     const Result<MadeKey, KeyRefusal> made = MakeKey(session, mechanism, request);
+    connection.handles().Settle(made.has_value() ? made->handle : made.error().handle);
     if (made.has_value()) return Result<MadeKey>(*made);
     const KeyRefusal& refusal = made.error();
     if (refusal.fault) return Unexpected(Interruption{*refusal.fault, !refusal.object_may_exist});
@@ -118,7 +119,8 @@ Result<bool> DestroyOn(Connection& connection, const CkaId& id, SteadyTime deadl
   };
   HALLMARK_ASSIGN_OR_RETURN(const Handle destroyed,
                             OnSession<Handle>(connection, deadline, destroy));
-  connection.handles().Remove(id, destroyed);
+  connection.handles().Remove(id);
+  connection.handles().Settle(destroyed);
   if (destroyed != CK_INVALID_HANDLE) {
     HALLMARK_RETURN_IF_ERROR(Sync(connection));
   }

@@ -42,6 +42,7 @@ void KeyHandles::BeginScan() {
   MutexLock lock(mu_);
   scanning_ = true;
   journal_.clear();
+  settled_.clear();
 }
 
 void KeyHandles::FinishScan(const KeyScan& scan) {
@@ -62,14 +63,15 @@ void KeyHandles::FinishScan(const KeyScan& scan) {
   }
   {
     MutexLock lock(mu_);
-    for (const Change& change : journal_) {
-      if (change.kind == Change::Kind::kAdded) {
-        fresh.try_emplace(change.id);  // unless the scan saw it
+    for (const auto& [id, change] : journal_) {
+      if (change == Change::kAdded) {
+        fresh.try_emplace(id);  // unless the scan saw it
       } else {
-        fresh.erase(change.id);
+        fresh.erase(id);
       }
-      DropUnfinished(foreign, change.handle);
     }
+    for (const CK_OBJECT_HANDLE settled : settled_) DropUnfinished(foreign, settled);
+    settled_.clear();
     journal_.clear();
     scanning_ = false;
     ++generation_;
@@ -80,8 +82,7 @@ void KeyHandles::FinishScan(const KeyScan& scan) {
 
 void KeyHandles::Add(const CkaId& id, std::uint64_t generation, const KeyEntry& entry) {
   MutexLock lock(mu_);
-  if (scanning_) journal_.push_back({Change::Kind::kAdded, id, entry.handle});
-  DropUnfinished(foreign_, entry.handle);
+  if (scanning_) journal_.emplace_back(id, Change::kAdded);
   if (generation == generation_) {
     entries_.insert_or_assign(id, entry);
   } else {
@@ -89,11 +90,16 @@ void KeyHandles::Add(const CkaId& id, std::uint64_t generation, const KeyEntry& 
   }
 }
 
-void KeyHandles::Remove(const CkaId& id, CK_OBJECT_HANDLE handle) {
+void KeyHandles::Remove(const CkaId& id) {
   MutexLock lock(mu_);
-  if (scanning_) journal_.push_back({Change::Kind::kRemoved, id, handle});
-  DropUnfinished(foreign_, handle);
+  if (scanning_) journal_.emplace_back(id, Change::kRemoved);
   entries_.erase(id);
+}
+
+void KeyHandles::Settle(CK_OBJECT_HANDLE handle) {
+  MutexLock lock(mu_);
+  if (scanning_) settled_.push_back(handle);
+  DropUnfinished(foreign_, handle);
 }
 
 void KeyHandles::DropUnfinished(std::vector<Foreign>& foreign, CK_OBJECT_HANDLE handle) {

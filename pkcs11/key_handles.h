@@ -57,8 +57,12 @@ class KeyHandles {
   // A key made by an operation that began under `generation`. What it learned of the key is kept
   // only if no scan was made since, or is under way: a scan may come with new handles.
   void Add(const CkaId& id, std::uint64_t generation, const KeyEntry& entry) HALLMARK_EXCLUDES(mu_);
-  // A key that was destroyed; `handle` is CK_INVALID_HANDLE if there was none.
-  void Remove(const CkaId& id, CK_OBJECT_HANDLE handle) HALLMARK_EXCLUDES(mu_);
+  void Remove(const CkaId& id) HALLMARK_EXCLUDES(mu_);
+
+  // The making or the end of this object is over: a scan beside it may have taken the key for
+  // debris, since SoftHSM shows a key that another thread is making before it has its CKA_ID.
+  // CK_INVALID_HANDLE: there was none.
+  void Settle(CK_OBJECT_HANDLE handle) HALLMARK_EXCLUDES(mu_);
 
   // Each does nothing if there was a scan since `generation`.
   void SetProven(const CkaId& id, std::uint64_t generation, CK_OBJECT_HANDLE handle, KeySpec spec,
@@ -85,8 +89,6 @@ class KeyHandles {
     Bytes id;
     CK_OBJECT_HANDLE handle;
   };
-  // SoftHSM shows a key that another thread is making before it has its CKA_ID: to a scan in that
-  // moment it looks like debris.
   static void DropUnfinished(std::vector<Foreign>& foreign, CK_OBJECT_HANDLE handle);
 
   mutable Mutex mu_;
@@ -96,13 +98,9 @@ class KeyHandles {
   std::vector<Foreign> foreign_ HALLMARK_GUARDED_BY(mu_);
   bool scanning_ HALLMARK_GUARDED_BY(mu_) = false;
   // What happened since BeginScan.
-  struct Change {
-    enum class Kind { kAdded, kRemoved };
-    Kind kind;
-    CkaId id;
-    CK_OBJECT_HANDLE handle;
-  };
-  std::vector<Change> journal_ HALLMARK_GUARDED_BY(mu_);
+  enum class Change { kAdded, kRemoved };
+  std::vector<std::pair<CkaId, Change>> journal_ HALLMARK_GUARDED_BY(mu_);
+  std::vector<CK_OBJECT_HANDLE> settled_ HALLMARK_GUARDED_BY(mu_);
 };
 
 }  // namespace hallmark::pkcs11

@@ -11,8 +11,8 @@
 namespace hallmark::pkcs11 {
 namespace {
 
-Unexpected<KeyRefusal> Refuse(const CkFault& fault) {
-  return Unexpected(KeyRefusal{fault, ToString(fault)});
+Unexpected<KeyRefusal> Refuse(const CkFault& fault, CK_OBJECT_HANDLE handle) {
+  return Unexpected(KeyRefusal{fault, ToString(fault), /*object_may_exist=*/true, handle});
 }
 
 // Codes with which C_GenerateKey says that it did not begin. Not CKR_SESSION_CLOSED, which means
@@ -72,20 +72,21 @@ Result<MadeKey, KeyRefusal> MakeKey(Session& session, CK_MECHANISM_TYPE mechanis
   }
 
   const CkResult<std::string> weakness = FindWeakness(session, *key, request);
-  if (!weakness.has_value()) return Refuse(weakness.error());
+  if (!weakness.has_value()) return Refuse(weakness.error(), *key);
   if (!weakness->empty()) {
     const CkStatus destroyed = session.Destroy(*key);
+    const std::string end = destroyed.has_value() ? "which was destroyed"
+                                                  : "which could not be destroyed (" +
+                                                        ToString(destroyed.error()) + ")";
     return Unexpected(KeyRefusal{
-        std::nullopt, "the token made a key weaker than asked (" + *weakness + "), " +
-                          (destroyed.has_value() ? std::string("which was destroyed")
-                                                 : "which could not be destroyed (" +
-                                                       ToString(destroyed.error()) + ")")});
+        std::nullopt, "the token made a key weaker than asked (" + *weakness + "), " + end,
+        /*object_may_exist=*/true, *key});
   }
   // Recorded, not required: NSS reports false for keys it made.
   const CkResult<bool> local = ReadFlag(session, *key, CKA_LOCAL);
   const CkResult<KeyCheckValue> check_value =
       ComputeCheckValue(session, mechanism, *key, request.spec);
-  if (!check_value.has_value()) return Refuse(check_value.error());
+  if (!check_value.has_value()) return Refuse(check_value.error(), *key);
   return MadeKey{*key, {*check_value, local.has_value() && *local}};
 }
 

@@ -31,6 +31,8 @@ struct KeyRefusal {
   // Only if it certainly does not may the key be made again: two objects under one CKA_ID serve
   // nobody.
   bool object_may_exist = true;
+  // Of what was made nevertheless.
+  CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
 };
 
 // Makes the key, reads its attributes back and computes its check value. A key weaker than asked is

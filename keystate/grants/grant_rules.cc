@@ -132,7 +132,7 @@ Result<GrantPtr> FindGrant(const GrantSet& grants, std::string_view grant_id) {
   return grant;
 }
 
-std::optional<GrantMatch> FindParent(const GrantSet& grants, const GrantCaller& caller,
+std::optional<CoveringGrant> FindParent(const GrantSet& grants, const GrantCaller& caller,
                                      const GrantRecord& child, std::string_view source_arn) {
   const auto wanted = static_cast<GrantOperations::Bits>(
       child.operations.bits() | GrantOperations::BitOf(Operation::kCreateGrant));

@@ -121,20 +121,20 @@ const GrantRecord* GrantSet::FindTo(std::string_view grantee_id, const GrantDema
   return found;
 }
 
-std::optional<GrantMatch> GrantSet::FindCovering(const GrantCaller& caller,
+std::optional<CoveringGrant> GrantSet::FindCovering(const GrantCaller& caller,
                                                  const GrantDemand& demand) const {
   // No operation at all is what an operation becomes that no grant can allow.
   if (empty() || demand.operations == 0) return std::nullopt;
   // The caller's own grants first: they give a session more than those of its role.
   if (const GrantRecord* own = FindTo(caller.unique_id, demand)) {
-    return GrantMatch{own, caller.is_session};
+    return CoveringGrant{own, caller.is_session};
   }
   if (const GrantRecord* of_role = FindTo(caller.role_id, demand)) {
-    return GrantMatch{of_role, false};
+    return CoveringGrant{of_role, false};
   }
   if (!caller.is_root) return std::nullopt;
   if (const GrantRecord* of_account = FindTo(caller.account.text(), demand)) {
-    return GrantMatch{of_account, false};
+    return CoveringGrant{of_account, false};
   }
   return std::nullopt;
 }

@@ -16,7 +16,7 @@ namespace hallmark {
 using GrantPtr = std::shared_ptr<const GrantRecord>;
 
 // A grant that helps a caller.
-struct GrantMatch {
+struct CoveringGrant {
   const GrantRecord* grant;
   // It was made to this very session, not to its role: then neither a session policy nor a
   // permissions boundary can take it away, and only an explicit deny can.
@@ -58,7 +58,7 @@ class GrantSet {
   // allow each of them; grants that are constrained to a SourceArn count only if the call carries
   // one, and are then tried one by one. Nothing is allocated. What it points to lives as long as
   // any version that holds the grant.
-  std::optional<GrantMatch> FindCovering(const GrantCaller& caller,
+  std::optional<CoveringGrant> FindCovering(const GrantCaller& caller,
                                          const GrantDemand& demand) const;
 
   // The grant of the same name that was made by the same account with the same parameters, if the

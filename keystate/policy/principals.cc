@@ -37,7 +37,7 @@ Unexpected<Error> InvalidPrincipals() {
 
 BindingIndex IndexOf(const PolicyBindings& bindings) {
   BindingIndex index;
-  for (const PolicyBinding& binding : bindings) index.emplace(binding.arn, binding.unique_id);
+  for (const PrincipalBinding& binding : bindings) index.emplace(binding.arn, binding.unique_id);
   return index;
 }
 

@@ -4,6 +4,7 @@
 #include "keystate/ids.h"
 #include "keystate/policy/access_request.h"
 #include "keystate/policy/json.h"
+#include "keystate/records.h"
 
 #include <functional>
 #include <map>
@@ -14,16 +15,8 @@
 
 namespace hallmark {
 
-// A principal as a document writes it, and the unique id that it stood for when the document was
-// written. A principal that is removed and made again under the same ARN has another id, so the
-// statement does not mean it.
-struct PolicyBinding {
-  std::string arn;
-  std::string unique_id;
-  bool operator==(const PolicyBinding&) const = default;
-};
 // Stored beside the document, in the order of its principals, each once.
-using PolicyBindings = std::vector<PolicyBinding>;
+using PolicyBindings = std::vector<PrincipalBinding>;
 
 // The unique id of the user, role or session with this ARN or unique id; nothing if there is none.
 using PrincipalResolver = std::function<std::optional<std::string>(std::string_view)>;

@@ -89,6 +89,30 @@ ExitCode RunOperation(const Options& options, const google::protobuf::MethodDesc
   return ExitCode::kSuccess;
 }
 
+// The first word that is neither an option nor its value, where a verb should stand; empty: none.
+std::string WordForVerb(const CLI::App& root, int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (!word.starts_with('-')) return word;
+    const CLI::Option* const option = root.get_option_no_throw(word);
+    if (option != nullptr && option->get_expected_min() > 0) ++i;
+  }
+  return {};
+}
+
+ExitCode UsageError(const CLI::App& root, const CLI::ParseError& error, int argc, char** argv) {
+  std::string reason = error.what();
+  std::string help = "hallmark --help";
+  const auto parsed = root.get_subcommands();
+  if (!parsed.empty()) {
+    help = "hallmark " + parsed.front()->get_name() + " --help";
+  } else if (const std::string word = WordForVerb(root, argc, argv); !word.empty()) {
+    reason = "there is no verb '" + word + "'";
+  }
+  std::cerr << "hallmark: error: " << reason << "; see " << help << '\n';
+  return ExitCode::kUsage;
+}
+
 ExitCode Main(int argc, char** argv) {
   CLI::App root("Calls Hallmark, a key service that computes MACs inside a PKCS#11 token.",
                 "hallmark");
@@ -121,8 +145,7 @@ ExitCode Main(int argc, char** argv) {
     root.exit(asked_for_help);
     return ExitCode::kSuccess;
   } catch (const CLI::ParseError& error) {
-    std::cerr << "hallmark: error: " << error.what() << "; see hallmark --help\n";
-    return ExitCode::kUsage;
+    return UsageError(root, error, argc, argv);
   }
   for (const Command& command : commands.list) {
     if (!command.app->parsed()) continue;

@@ -82,8 +82,11 @@ std::string GroupOf(std::string_view operation) {
     const char* group;
   };
   constexpr std::array kRows{
-      Row{"Mac", "MACs"},     Row{"Alias", "Aliases"},      Row{"Tag", "Tags"},
-      Row{"Grant", "Grants"}, Row{"Polic", "Key policies"}, Row{"Import", "Import"},
+      Row{"Mac", "MACs"},           Row{"Alias", "Aliases"},
+      Row{"Tag", "Tags"},           Row{"Untag", "Tags"},
+      Row{"ResourceTag", "Tags"},   Row{"Grant", "Grants"},
+      Row{"Polic", "Key policies"}, Row{"Import", "Import"},
+      Row{"Rotat", "Rotation"},     Row{"Random", "Random bytes"},
   };
   for (const Row& row : kRows) {
     if (operation.find(row.part) != std::string_view::npos) return row.group;

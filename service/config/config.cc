@@ -342,7 +342,8 @@ Config Read(const std::filesystem::path& file, Named files, Mistakes& mistakes) 
     mistakes.Add(0, "", "larger than 64 KiB; is it the configuration?");
     return config;
   }
-  std::ifstream stream(file, std::ios::binary);
+  std::ifstream stream;
+  if (regular) stream.open(file, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(regular ? stream.rdbuf() : nullptr), {}};
   if (error || !regular || !stream) {
     mistakes.Add(0, "", "cannot be read; name an existing file that this user may read");

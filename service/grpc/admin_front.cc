@@ -8,7 +8,11 @@
 
 #include <grpcpp/security/auth_context.h>
 
+#include <atomic>
+#include <chrono>
+#include <memory>
 #include <string>
+#include <utility>
 
 namespace hallmark::grpc_front {
 namespace {
@@ -25,7 +29,8 @@ Status NotBegun() {
               "The call's deadline passed before its turn came; nothing was changed.");
 }
 
-// What a connection came through is the kernel's word, not the client's.
+// What a connection came through is the kernel's word, not the client's. A client that gave its own
+// end of the socket an abstract name ("unix-abstract:") is refused: no tool of ours does that.
 bool CameThroughUnixSocket(const grpc::ServerContext& context) {
   return context.peer().starts_with("unix:") && !context.auth_context()->IsPeerAuthenticated();
 }
@@ -112,37 +117,49 @@ void AdminFront::ListenForAll() {
   }
 }
 
+bool AdminFront::IsFirstStrangerOfSecond() {
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
+                       principals_.clock.SteadyNow().time_since_epoch())
+                       .count();
+  return last_stranger_.exchange(now) != now;
+}
+
+void AdminFront::Answer(Call& call, const Status& status, bool tell) noexcept {
+  try {
+    if (tell) {
+      const std::string peer = call.context().peer();
+      on_finished_({call.method.name, call.principal(), call.request_id, peer, status});
+    }
+  } catch (...) {  // a lost line in the log must not cost the caller its answer
+  }
+  call.UnaryCall::Answer(ToGrpcStatus(status, call.request_id));
+}
+
 void AdminFront::Serve(const std::shared_ptr<Call>& call) {
   ListenAgain([&] { call->method.listen(call->method); });
-  if (!CameThroughUnixSocket(call->context())) {
-    call->Answer({grpc::StatusCode::UNIMPLEMENTED,
-                  "AdminService is served on the Unix socket admin.socket only"});
-    return;
-  }
-  const auto answer = [this](Call& to, const Status& status) noexcept {
-    try {
-      on_finished_({to.method.name, to.principal(), to.request_id, status});
-    } catch (...) {  // a lost line in the log must not cost the caller its answer
-    }
-    to.Answer(ToGrpcStatus(status, to.request_id));
-  };
   bool taken = false;
   try {
     call->request_id = NewRequestId();
     call->context().AddInitialMetadata("x-hallmark-request-id", call->request_id);
+    if (!CameThroughUnixSocket(call->context())) {
+      return Answer(*call,
+                    Fail(Exception::kUnsupportedOperationException,
+                         "AdminService is served on the Unix socket admin.socket only."),
+                    IsFirstStrangerOfSecond());
+    }
     const SteadyTime deadline =
         DeadlineOf(call->context(), principals_.clock.SteadyNow(), max_call_duration_);
-    taken = pool_.Submit([this, call, deadline, answer] {
+    taken = pool_.Submit([this, call, deadline] {
       // Who gave up takes the call for failed: it must not take effect after all.
       const bool begin = principals_.clock.SteadyNow() < deadline && !call->cancelled();
-      answer(*call, begin ? app::Guarded([&] {
-        return call->method.run(call->request(), &call->response());
-      })
-                          : NotBegun());
+      const auto run = [&] { return call->method.run(call->request(), &call->response()); };
+      Answer(*call, begin ? app::Guarded(run) : NotBegun(), /*tell=*/true);
     });
-    if (!taken) answer(*call, Unexpected(Throttled(kRetry, "the queue of administration is full")));
+    if (taken) return;
+    Answer(*call, Unexpected(Throttled(kRetry, "the queue of administration is full")),
+           /*tell=*/true);
   } catch (...) {
-    if (!taken) answer(*call, UnexpectedFailure());
+    if (!taken && !call->answered()) Answer(*call, UnexpectedFailure(), /*tell=*/true);
   }
 }
 

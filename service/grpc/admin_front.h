@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -27,9 +28,11 @@ class AdminFront final : public QueuedService {
     std::string_view method;     // "AddPrincipal"
     std::string_view principal;  // the ARN the call is about; empty for a list
     std::string_view request_id;
+    std::string_view peer;  // "unix:", or from where else somebody tried
     const Status& status;
   };
-  // Told of every call. Must not block.
+  // Told of every call, but at most once a second of those that came through another door. Must not
+  // block.
   using FinishedSink = std::function<void(const Finished&)>;
 
   // All outlive the front. `pool` runs the operations, since they wait for the store; callers'
@@ -40,7 +43,7 @@ class AdminFront final : public QueuedService {
              FinishedSink on_finished);
   ~AdminFront() override;
 
-  Service& service() override { return service_; }
+  void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
   const char* full_name() const override { return v1::AdminService::service_full_name(); }
 
   // For calls that arrive from now on.
@@ -56,11 +59,15 @@ class AdminFront final : public QueuedService {
 
   void ListenForAll() override;
   void Serve(const std::shared_ptr<Call>& call);
+  void Answer(Call& call, const Status& status, bool tell) noexcept;
+  // One of a second's may be told of.
+  bool IsFirstStrangerOfSecond();
 
   app::PrincipalAdmin& principals_;
   app::WorkerPool& pool_;
   std::atomic<std::chrono::milliseconds> max_call_duration_;
   const FinishedSink on_finished_;
+  std::atomic<std::int64_t> last_stranger_{0};  // the second of the steady clock
   Service service_;
   std::vector<Method> methods_;
 };

@@ -26,7 +26,7 @@ class GrpcFront final : public QueuedService {
             std::chrono::milliseconds max_call_duration)
       : engine_(engine), authenticator_(authenticator), max_call_duration_(max_call_duration) {}
 
-  Service& service() override { return service_; }
+  void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
   const char* full_name() const override { return v1::KeyService::service_full_name(); }
 
   // For calls that arrive from now on.

@@ -3,6 +3,7 @@
 #include <absl/synchronization/mutex.h>
 #include <grpc/grpc.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
@@ -24,12 +25,17 @@ constexpr std::chrono::milliseconds kCallsPoll{5};
 // For the last answers, and the news that we go, to leave the process.
 constexpr std::chrono::milliseconds kLastWordsTime{50};
 
+// What all connections together may hold of requests that are on their way, half-sent ones too;
+// beyond it gRPC reads no further and cuts off who holds most.
+constexpr std::size_t kMaxBufferedBytes = 256 * 1024 * 1024;
+
 void Configure(grpc::ServerBuilder& builder, const ServerOptions& options) {
   // Also bounds the wait for the client's first HTTP/2 settings, so a silent client costs this
   // long.
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                              static_cast<int>(options.handshake_timeout.count()));
   builder.SetMaxReceiveMessageSize(options.max_request_bytes);
+  builder.SetResourceQuota(grpc::ResourceQuota().Resize(kMaxBufferedBytes));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentStreams);
   // A client that vanished without a FIN gives its place back within 80 seconds.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
@@ -64,8 +70,7 @@ Result<std::unique_ptr<GrpcServer>, std::string> GrpcServer::Start(
 
   grpc::ServerBuilder builder;
   Configure(builder, options);
-  for (QueuedService* service : started->all_services())
-    builder.RegisterService(&service->service());
+  for (QueuedService* service : started->all_services()) service->Register(builder);
   std::vector<std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>> handlers;
   for (Door& door : doors) {
     handlers.push_back(builder.experimental().AddExternalConnectionAcceptor(
@@ -82,6 +87,9 @@ Result<std::unique_ptr<GrpcServer>, std::string> GrpcServer::Start(
   for (QueuedService* service : started->all_services()) service->Begin(*started->queue_);
   // Nothing is served until SetServing says so.
   started->health_.SetServing("", false);
+  for (QueuedService* service : started->services_) {
+    started->health_.SetServing(service->full_name(), false);
+  }
 
   for (std::size_t i = 0; i < doors.size(); ++i) {
     auto acceptor = ConnectionAcceptor::Start(std::move(doors[i].listener), doors[i].limits,
@@ -100,6 +108,7 @@ std::vector<QueuedService*> GrpcServer::all_services() {
   std::vector<QueuedService*> all = services_;
   all.push_back(&health_);
   all.push_back(&reflection_);
+  all.push_back(&unknown_methods_);
   return all;
 }
 
@@ -118,12 +127,16 @@ void GrpcServer::Stop(std::chrono::system_clock::time_point deadline) {
   // Before the server: a shut-down server drops the descriptors it is handed without closing them.
   for (const auto& acceptor : acceptors_) acceptor->StopAccepting();
   // Shutdown refuses new calls, tells every client, and then waits for connections to close, which
-  // clients that sleep do not notice. When no call is left but watches of our health, the
-  // connections are closed from here.
+  // clients that sleep do not notice. When no call is left but streams of health and reflection,
+  // the connections are closed from here. A call that was on its way in is seen at the second look.
   std::jthread closer([this](const std::stop_token& stop) {
-    while (!NoneActive() && !stop.stop_requested()) std::this_thread::sleep_for(kCallsPoll);
-    std::this_thread::sleep_for(kLastWordsTime);
-    if (!stop.stop_requested()) grpc_server_cancel_all_calls(server_->c_server());
+    bool none_before = false;
+    while (!stop.stop_requested()) {
+      const bool none = NoneActive();
+      if (none && none_before) return grpc_server_cancel_all_calls(server_->c_server());
+      none_before = none;
+      std::this_thread::sleep_for(none ? kLastWordsTime : kCallsPoll);
+    }
   });
   server_->Shutdown(deadline);
   // A server that was shut down does not wait for its calls, and a queue that was shut down takes

@@ -9,6 +9,7 @@
 #include "service/grpc/listener.h"
 #include "service/grpc/queued_call.h"
 #include "service/grpc/reflection_service.h"
+#include "service/grpc/unknown_methods.h"
 
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -31,8 +32,9 @@ struct Door {
 
 struct ServerOptions {
   std::chrono::milliseconds handshake_timeout{5'000};
-  // Requests in use stay below 36 KiB. Larger ones are refused before they are read, so that memory
-  // is not filled by callers who have not been authenticated yet.
+  // Requests in use stay below 36 KiB, the administration's included. Larger ones are refused
+  // before they are read, so that memory is not filled by callers who have not been authenticated
+  // yet.
   int max_request_bytes = 64 * 1024;
 };
 
@@ -75,6 +77,7 @@ class GrpcServer {
   const std::vector<QueuedService*> services_;
   HealthService health_;
   ReflectionService reflection_;
+  UnknownMethods unknown_methods_;
   std::unique_ptr<CallQueue> queue_;  // outlives the server
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::unique_ptr<ConnectionAcceptor>> acceptors_;

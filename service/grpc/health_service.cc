@@ -4,6 +4,7 @@
 
 #include <grpcpp/support/async_stream.h>
 
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -41,7 +42,10 @@ class HealthService::Check : public UnaryCall {
 // changes meanwhile only the last is told.
 class HealthService::Watch final : public QueuedCall {
  public:
-  explicit Watch(HealthService& owner) : QueuedCall(owner), owner_(owner) {}
+  explicit Watch(HealthService& owner) : QueuedCall(owner, context_), owner_(owner) {}
+  ~Watch() override {
+    if (counted_) owner_.quota_.Return(connection_);
+  }
 
   const std::string& service_name() const { return request_.service(); }
 
@@ -59,22 +63,26 @@ class HealthService::Watch final : public QueuedCall {
   void Arrived(const std::shared_ptr<QueuedCall>& self) override {
     ListenAgain([this] { owner_.ListenForWatch(); });
     const auto watcher = std::static_pointer_cast<Watch>(self);
-    if (owner_.Add(watcher)) {
-      // A client that has gone already is not told by Over again.
-      if (IsOver()) owner_.Remove(watcher);
-      return;
+    try {
+      connection_ = context().peer();
+      counted_ = owner_.quota_.Take(connection_);
+      if (counted_) {
+        owner_.Add(watcher);
+        // Who has gone already is not told by Over again.
+        if (IsOver()) owner_.Remove(watcher);
+        return;
+      }
+    } catch (const std::bad_alloc&) {
+      owner_.Remove(watcher);
     }
     const MutexLock lock(mu_);
-    if (!std::exchange(finished_, true)) {
-      writer_.Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many health watches"},
-                     finished_tag());
-    }
+    Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many health watches"});
   }
 
   void OnWritten(bool ok) HALLMARK_EXCLUDES(mu_) {
     const MutexLock lock(mu_);
     sending_ = false;
-    if (over_ || !ok) return Finish();
+    if (over_ || !ok) return Finish(grpc::Status::CANCELLED);
     SendIfNews();
   }
 
@@ -82,7 +90,7 @@ class HealthService::Watch final : public QueuedCall {
     {
       const MutexLock lock(mu_);
       over_ = true;
-      if (!sending_) Finish();
+      if (!sending_) Finish(grpc::Status::CANCELLED);
     }
     owner_.Remove(std::static_pointer_cast<Watch>(self()));
   }
@@ -100,14 +108,16 @@ class HealthService::Watch final : public QueuedCall {
     writer_.Write(response_, TagOf(written_));
   }
 
-  void Finish() HALLMARK_REQUIRES(mu_) {
-    if (std::exchange(finished_, true)) return;
-    writer_.Finish(grpc::Status::CANCELLED, finished_tag());
+  void Finish(const grpc::Status& status) HALLMARK_REQUIRES(mu_) {
+    if (!std::exchange(finished_, true)) writer_.Finish(status, finished_tag());
   }
 
   HealthService& owner_;
+  grpc::ServerContext context_;
   Request request_;
-  grpc::ServerAsyncWriter<Response> writer_{&context()};
+  grpc::ServerAsyncWriter<Response> writer_{&context_};
+  std::string connection_;
+  bool counted_ = false;
   MemberCompletion<Watch> written_{*this, &Watch::OnWritten};
   Mutex mu_;
   Response response_ HALLMARK_GUARDED_BY(mu_);
@@ -151,12 +161,10 @@ HealthService::Response::ServingStatus HealthService::StatusOf(
   return found->second ? Response::SERVING : Response::NOT_SERVING;
 }
 
-bool HealthService::Add(const std::shared_ptr<Watch>& watcher) {
+void HealthService::Add(const std::shared_ptr<Watch>& watcher) {
   const MutexLock lock(mu_);
-  if (watchers_.size() >= kMaxWatchers) return false;
   watchers_.insert(watcher);
   watcher->Tell(StatusOf(watcher->service_name()));
-  return true;
 }
 
 void HealthService::Remove(const std::shared_ptr<Watch>& watcher) {

@@ -3,6 +3,7 @@
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "keystate/mutex.h"
+#include "service/grpc/connection_quota.h"
 #include "service/grpc/queued_call.h"
 
 #include <cstddef>
@@ -20,10 +21,10 @@ class HealthService final : public QueuedService {
  public:
   using Service = grpc::health::v1::Health::AsyncService;
 
-  // Streams at once; who comes later is refused with RESOURCE_EXHAUSTED.
-  static constexpr std::size_t kMaxWatchers = 1'000;
+  // Streams of one connection at once; more are refused with RESOURCE_EXHAUSTED.
+  static constexpr std::size_t kMaxWatchesPerConnection = 16;
 
-  Service& service() override { return service_; }
+  void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
   const char* full_name() const override { return grpc::health::v1::Health::service_full_name(); }
 
   // Known from now on; "" is the whole server.
@@ -40,11 +41,12 @@ class HealthService final : public QueuedService {
   void ListenForWatch();
 
   Response::ServingStatus StatusOf(const std::string& service_name) const HALLMARK_REQUIRES(mu_);
-  // False: too many already.
-  bool Add(const std::shared_ptr<Watch>& watcher) HALLMARK_EXCLUDES(mu_);
+  void Add(const std::shared_ptr<Watch>& watcher) HALLMARK_EXCLUDES(mu_);
   void Remove(const std::shared_ptr<Watch>& watcher) HALLMARK_EXCLUDES(mu_);
 
   Service service_;
+  ConnectionQuota quota_{kMaxWatchesPerConnection};
+  // Taken before the mutex of a watch, never after.
   Mutex mu_;
   std::map<std::string, bool> serving_ HALLMARK_GUARDED_BY(mu_);
   std::set<std::shared_ptr<Watch>> watchers_ HALLMARK_GUARDED_BY(mu_);

@@ -1,7 +1,6 @@
 #include "service/grpc/queued_call.h"
 
 #include <chrono>
-#include <new>
 #include <thread>
 #include <utility>
 
@@ -17,23 +16,18 @@ void QueuedService::Begin(CallQueue& queue) {
   ListenForAll();
 }
 
-void ListenAgain(const std::function<void()>& listen) noexcept {
-  for (;;) {
-    try {
-      listen();
-      return;
-    } catch (const std::bad_alloc&) {
-      // This thread waits, and is replaced meanwhile.
-      std::this_thread::sleep_for(kNoMemoryPause);
-    }
-  }
-}
+void WaitForMemory() noexcept { std::this_thread::sleep_for(kNoMemoryPause); }
 
 void QueuedCall::Listen(const std::shared_ptr<QueuedCall>& self) {
   self_ = self;
   service_.queued_calls().Begin();
-  context_.AsyncNotifyWhenDone(TagOf(over_));
-  RequestFrom(service_.queue(), TagOf(arrived_));
+  try {
+    context_.AsyncNotifyWhenDone(TagOf(over_));
+    RequestFrom(service_.queue(), TagOf(arrived_));
+  } catch (...) {  // no memory: nothing of it will be handed out
+    LeaveQueue();
+    throw;
+  }
 }
 
 void* QueuedCall::finished_tag() { return TagOf(finished_); }
@@ -44,9 +38,8 @@ void QueuedCall::OnArrived(bool ok) {
     return;
   }
   service_.active_calls().Begin();
-  // Once it is answered, `self_` is others' to drop.
-  const std::shared_ptr<QueuedCall> self = self_;
-  Arrived(self);
+  Arrived(self_);
+  Release();
 }
 
 void QueuedCall::OnOver(bool) {
@@ -64,7 +57,8 @@ void QueuedCall::Release() {
 
 void QueuedCall::LeaveQueue() {
   QueuedService& service = service_;
-  const std::shared_ptr<QueuedCall> last = std::move(self_);
+  // Often ends this call. Only then may the service go.
+  std::exchange(self_, nullptr).reset();
   service.queued_calls().End();
 }
 

@@ -4,12 +4,12 @@
 #include "service/grpc/active_calls.h"
 #include "service/grpc/call_queue.h"
 
-#include <grpcpp/impl/service_type.h>
+#include <grpcpp/server_builder.h>
 #include <grpcpp/server_context.h>
 
 #include <atomic>
-#include <functional>
 #include <memory>
+#include <new>
 
 namespace hallmark::grpc_front {
 
@@ -22,8 +22,7 @@ class QueuedService {
  public:
   virtual ~QueuedService() = default;
 
-  // What the server is to register.
-  virtual grpc::Service& service() = 0;
+  virtual void Register(grpc::ServerBuilder& builder) = 0;
   // "hallmark.v1.KeyService"
   virtual const char* full_name() const = 0;
 
@@ -48,14 +47,28 @@ class QueuedService {
   ActiveCalls queued_calls_;
 };
 
+void WaitForMemory() noexcept;
+
 // Runs `listen`, which listens in the place of a call that has arrived, until there is memory for
 // it: unheard, a method would be dead for ever.
-void ListenAgain(const std::function<void()>& listen) noexcept;
+template <class Listen>
+void ListenAgain(const Listen& listen) noexcept {
+  for (;;) {
+    try {
+      listen();
+      return;
+    } catch (const std::bad_alloc&) {
+      WaitForMemory();
+    }
+  }
+}
 
 // The life of one call on the queue: listened for, arrived, finished and over.
 class QueuedCall {
  public:
-  explicit QueuedCall(QueuedService& service) : service_(service) {}
+  // `context` may be a part of the call that is not made yet.
+  QueuedCall(QueuedService& service, grpc::ServerContext& context)
+      : service_(service), context_(context) {}
   virtual ~QueuedCall() = default;
   QueuedCall(const QueuedCall&) = delete;
   QueuedCall& operator=(const QueuedCall&) = delete;
@@ -86,12 +99,13 @@ class QueuedCall {
   void LeaveQueue();
 
   QueuedService& service_;
-  grpc::ServerContext context_;
+  grpc::ServerContext& context_;
   MemberCompletion<QueuedCall> arrived_{*this, &QueuedCall::OnArrived};
   MemberCompletion<QueuedCall> over_{*this, &QueuedCall::OnOver};
   MemberCompletion<QueuedCall> finished_{*this, &QueuedCall::OnFinished};
-  // What the queue still hands out of a call that has arrived: `over_` and `finished_`.
-  std::atomic<int> pending_{2};
+  // What keeps a call that has arrived: `arrived_`, since another thread may be handed `over_`
+  // before this one has come to it, `over_` and `finished_`.
+  std::atomic<int> pending_{3};
   // INVARIANT: set while the queue may hand out a completion of ours. Work that is still queued for
   // a cancelled call may hold on a little longer.
   std::shared_ptr<QueuedCall> self_;

@@ -5,6 +5,7 @@
 #include <grpcpp/support/async_stream.h>
 
 #include <memory>
+#include <new>
 #include <set>
 
 namespace hallmark::grpc_front {
@@ -102,9 +103,9 @@ Response AnswerTo(const Request& request, const std::vector<std::string>& servic
 // Reads a request, answers it, and so on: one step is under way at a time.
 class ReflectionService::Stream final : public QueuedCall {
  public:
-  explicit Stream(ReflectionService& owner) : QueuedCall(owner), owner_(owner) {}
+  explicit Stream(ReflectionService& owner) : QueuedCall(owner, context_), owner_(owner) {}
   ~Stream() override {
-    if (counted_) owner_.streams_.fetch_sub(1);
+    if (counted_) owner_.quota_.Return(connection_);
   }
 
  private:
@@ -114,18 +115,25 @@ class ReflectionService::Stream final : public QueuedCall {
 
   void Arrived(const std::shared_ptr<QueuedCall>&) override {
     ListenAgain([this] { owner_.ListenForStream(); });
-    counted_ = true;
-    if (owner_.streams_.fetch_add(1) >= kMaxStreams) {
-      return stream_.Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many reflection streams"},
-                            finished_tag());
+    try {
+      connection_ = context().peer();
+      counted_ = owner_.quota_.Take(connection_);
+    } catch (const std::bad_alloc&) {
+      counted_ = false;
     }
+    if (!counted_) return RefuseForWant("too many reflection streams");
     stream_.Read(&request_, TagOf(read_));
   }
 
   void OnRead(bool ok) {
     // The client has asked for everything, or has gone.
     if (!ok) return stream_.Finish(grpc::Status::OK, finished_tag());
-    stream_.Write(AnswerTo(request_, owner_.service_names_), TagOf(written_));
+    try {
+      response_ = AnswerTo(request_, owner_.service_names_);
+    } catch (const std::bad_alloc&) {
+      return RefuseForWant("no memory");
+    }
+    stream_.Write(response_, TagOf(written_));
   }
 
   void OnWritten(bool ok) {
@@ -133,10 +141,17 @@ class ReflectionService::Stream final : public QueuedCall {
     stream_.Read(&request_, TagOf(read_));
   }
 
+  void RefuseForWant(const char* of) {
+    stream_.Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, of}, finished_tag());
+  }
+
   ReflectionService& owner_;
+  std::string connection_;
   bool counted_ = false;
+  grpc::ServerContext context_;
   Request request_;
-  grpc::ServerAsyncReaderWriter<Response, Request> stream_{&context()};
+  Response response_;
+  grpc::ServerAsyncReaderWriter<Response, Request> stream_{&context_};
   MemberCompletion<Stream> read_{*this, &Stream::OnRead};
   MemberCompletion<Stream> written_{*this, &Stream::OnWritten};
 };

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
+#include "service/grpc/connection_quota.h"
 #include "service/grpc/queued_call.h"
 
-#include <atomic>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -21,14 +21,14 @@ class ReflectionService final : public QueuedService {
  public:
   using Service = grpc::reflection::v1alpha::ServerReflection::AsyncService;
 
-  // Streams at once; who comes later is refused with RESOURCE_EXHAUSTED.
-  static constexpr std::size_t kMaxStreams = 64;
+  // Of one connection at once; more are refused with RESOURCE_EXHAUSTED.
+  static constexpr std::size_t kMaxStreamsPerConnection = 4;
 
   // `service_names` are listed: full names.
   explicit ReflectionService(std::vector<std::string> service_names)
       : service_names_(std::move(service_names)) {}
 
-  Service& service() override { return service_; }
+  void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
   const char* full_name() const override {
     return grpc::reflection::v1alpha::ServerReflection::service_full_name();
   }
@@ -41,7 +41,7 @@ class ReflectionService final : public QueuedService {
 
   const std::vector<std::string> service_names_;
   Service service_;
-  std::atomic<std::size_t> streams_{0};
+  ConnectionQuota quota_{kMaxStreamsPerConnection};
 };
 
 }  // namespace hallmark::grpc_front

@@ -15,7 +15,7 @@ namespace hallmark::grpc_front {
 
 class UnaryCall : public QueuedCall {
  public:
-  using QueuedCall::QueuedCall;
+  explicit UnaryCall(QueuedService& service) : QueuedCall(service, context_) {}
 
   // Exactly once, after the call has arrived.
   void Answer(const grpc::Status& status) noexcept;
@@ -28,6 +28,7 @@ class UnaryCall : public QueuedCall {
   virtual void Finish(const grpc::Status& status, void* tag) = 0;
 
  private:
+  grpc::ServerContext context_;
   std::atomic<bool> answered_{false};
 };
 

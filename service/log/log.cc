@@ -47,11 +47,15 @@ Status MakePrivate(const std::filesystem::path& file) {
   };
   // A pipe that nobody reads would hold up the open otherwise.
   const int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0600);
-  if (fd < 0) return refuse(std::generic_category().message(errno));
+  if (fd < 0 && errno != ENXIO) return refuse(std::generic_category().message(errno));
   struct stat status {};
-  const bool is_pipe = fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
-  close(fd);
-  if (is_pipe) return refuse("it is a pipe, whose reader could hold up the service");
+  const bool is_pipe = fd < 0 || fstat(fd, &status) != 0 || S_ISFIFO(status.st_mode);
+  if (fd >= 0) close(fd);
+  if (is_pipe) {
+    return refuse(
+        "it is a pipe, whose reader could hold up the service; without log.file the log "
+        "goes to stderr");
+  }
   return {};
 }
 

@@ -2,6 +2,7 @@
 #include "service/config/config.h"
 #include "service/grpc/tls.h"
 #include "service/log/escape.h"
+#include "service/server/reload.h"
 #include "service/server/server.h"
 #include "service/server/signals.h"
 
@@ -37,9 +38,16 @@ void ForbidCoreDumps() {
 }
 
 int CheckConfig(const std::string& file) {
-  const auto mistakes = hallmark::service::CheckConfig(file);
+  auto mistakes = hallmark::service::CheckConfig(file);
   if (mistakes.empty()) {
-    std::printf("%s: no mistakes\n", file.c_str());
+    // What the files hold, too: a key that does not belong to its certificate, for one.
+    if (const auto config = LoadConfig(file); config.has_value()) {
+      const auto tls = hallmark::grpc_front::ReadTlsFiles(hallmark::service::TlsFilesOf(*config));
+      if (!tls.has_value()) mistakes.push_back({file + ": tls: " + tls.error()});
+    }
+  }
+  if (mistakes.empty()) {
+    std::printf("%s: no mistakes\n", hallmark::service::OneLine(file).c_str());
     return EX_OK;
   }
   for (const auto& mistake : mistakes) Complain(mistake.message);
@@ -60,8 +68,8 @@ int Serve(const std::string& file, Signals& signals) {
   while (signals.Wait() == Signals::Request::kReload) {
     try {
       (*server)->Reload(LoadConfig(file));
-    } catch (const std::exception& thrown) {  // no memory, or a disk that fails: we go on serving
-      Complain(std::string("reload: ") + thrown.what() + "; nothing was changed");
+    } catch (const std::exception& thrown) {  // a disk that fails: we go on serving
+      Complain(file + ": " + thrown.what() + "; nothing was changed, reload again");
     }
   }
   server->reset();

@@ -49,13 +49,12 @@ constexpr std::size_t kTokenControlThreads = 4;
 constexpr std::size_t kMaxQueuedControlWork = 1024;
 constexpr std::size_t kAdminThreads = 2;
 constexpr std::size_t kMaxQueuedAdminWork = 64;
-// The command line and probes; a whole IAM policy fits in a request.
+// The command line and probes.
 constexpr std::size_t kMaxAdminConnections = 32;
 // The doors of the gRPC server, by number.
 constexpr std::size_t kKeyDoor = 0;
 constexpr std::size_t kAdminDoor = 1;
 constexpr std::chrono::milliseconds kHealthInterval{200};
-constexpr const char* kServiceName = "hallmark.v1.KeyService";
 
 Unexpected<StartError> CannotStart(int exit_code, std::string message) {
   return Unexpected(StartError{exit_code, std::move(message)});
@@ -314,10 +313,18 @@ Result<void, StartError> Server::Impl::OpenFronts() {
 }
 
 void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted) {
-  service::Reload(
-      wanted,
-      {*log_, *metrics_, *credentials_, grpc_server_->door(kKeyDoor), *key_front_, *admin_front_},
-      config_);
+  try {
+    service::Reload(
+        wanted,
+        {*log_, *metrics_, *credentials_, grpc_server_->door(kKeyDoor), *key_front_, *admin_front_},
+        config_);
+  } catch (const std::exception& thrown) {  // no memory: we go on serving
+    metrics_->Reloaded(/*applied=*/false);
+    log_->Write(LogLevel::kError, "reload",
+                {{"outcome", "failed"},
+                 {"text", "some of it may be in effect; reload again"},
+                 {"detail", thrown.what()}});
+  }
 }
 
 void Server::Impl::LogAdministration(const grpc_front::AdminFront::Finished& call) {
@@ -331,6 +338,7 @@ void Server::Impl::LogAdministration(const grpc_front::AdminFront::Finished& cal
               {{"request_id", call.request_id},
                {"method", call.method},
                {"principal", call.principal},
+               {"peer", call.peer},
                {"outcome", outcome},
                {"detail", detail}});
 }
@@ -347,7 +355,9 @@ Result<void, StartError> Server::Impl::PublishEndpoints() {
   return {};
 }
 
-void Server::Impl::SetServing(bool serving) { grpc_server_->SetServing(kServiceName, serving); }
+void Server::Impl::SetServing(bool serving) {
+  grpc_server_->SetServing(key_front_->full_name(), serving);
+}
 
 // The token is asked now and then, since it does not tell: what probes see lags by kHealthInterval.
 void Server::Impl::FollowToken(const std::stop_token& stop) {

@@ -51,7 +51,7 @@ void CheckRendering(std::string_view json, const Policy& policy, const PolicyBin
   // Indentation may carry it beyond the limit for what is put.
   if (rendered->size() > Policy::kMaxBytes) return;
   PolicyBindings by_id;
-  for (const PolicyBinding& binding : bindings) {
+  for (const PrincipalBinding& binding : bindings) {
     by_id.push_back({binding.unique_id, binding.unique_id});
   }
   const auto again = Policy::Parse(*rendered, PolicyKind::kKey, by_id);

@@ -243,7 +243,7 @@ TEST(ChildGrantTest, AChildMayNotExceedOneParent) {
     for (const Operation operation : row.operations) child.operations.Add(operation);
     child.source_arn = row.child_source;
     const GrantCaller caller{.account = kOwner, .unique_id = row.caller};
-    const std::optional<GrantMatch> parent = FindParent(grants, caller, child, row.call_source);
+    const std::optional<CoveringGrant> parent = FindParent(grants, caller, child, row.call_source);
     ASSERT_EQ(parent.has_value(), row.parent.has_value()) << row.name;
     if (parent) {
       EXPECT_EQ(parent->grant->id, TestGrantId(*row.parent)) << row.name;

@@ -125,7 +125,7 @@ TEST(GrantSetTest, WhomAGrantHelps) {
       {"a principal of the account", User("user3"), For(Operation::kGenerateMac), {}},
   };
   for (const CoverRow& row : rows) {
-    const std::optional<GrantMatch> match = grants.FindCovering(row.caller, row.demand);
+    const std::optional<CoveringGrant> match = grants.FindCovering(row.caller, row.demand);
     ASSERT_EQ(match.has_value(), row.want.has_value()) << row.name;
     if (!match) continue;
     EXPECT_EQ(match->grant->id, TestGrantId(*row.want)) << row.name;

@@ -90,6 +90,10 @@ class AdminFrontTest : public ::testing::Test {
         {Must(Listener::OpenUnix(socket)), grpc::InsecureServerCredentials(), {10, 10}});
     doors.push_back(
         {Must(Listener::OpenTcp("127.0.0.1:0")), grpc::InsecureServerCredentials(), {10, 10}});
+    const auto tls = std::make_shared<RotatingCredentials>(
+        hallmark::testing::MaterialOf(authority_.IssueServer(), authority_.certificate()));
+    doors.push_back({Must(Listener::OpenTcp("127.0.0.1:0")), tls, {10, 10}});
+    doors.push_back({Must(Listener::OpenUnix(directory_.path() / "tls.sock")), tls, {10, 10}});
     server_ = Must(GrpcServer::Start(std::move(doors), {&front_}, {}, observer_));
     stub_ = v1::AdminService::NewStub(
         grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()));
@@ -143,6 +147,7 @@ class AdminFrontTest : public ::testing::Test {
   }
 
   const TemporaryDirectory directory_;
+  const hallmark::testing::TestAuthority authority_;
   const Site site_{"aws", "us-west-2"};
   service::OsRandom random_;
   NoticingClock clock_;
@@ -236,14 +241,29 @@ TEST_F(AdminFrontTest, ACallBeyondTheQueueIsToldWhenToComeBack) {
 }
 
 TEST_F(AdminFrontTest, NobodyIsServedThroughAnotherDoor) {
-  const auto stub = v1::AdminService::NewStub(
-      grpc::CreateChannel(server_->door(1).address(), grpc::InsecureChannelCredentials()));
-  grpc::ClientContext context;
-  v1::ListPrincipalsResponse response;
-  const grpc::Status status = stub->ListPrincipals(&context, {}, &response);
-  EXPECT_EQ(status.error_code(), grpc::UNIMPLEMENTED);
-  EXPECT_THAT(status.error_message(), ::testing::HasSubstr("admin.socket"));
-  EXPECT_THAT(lines(), IsEmpty());
+  const auto with_certificate = [this](const std::string& address) {
+    return hallmark::testing::ConnectTo(address, authority_.certificate(),
+                                        authority_.IssueClient());
+  };
+  const std::vector<std::shared_ptr<grpc::Channel>> channels{
+      grpc::CreateChannel(server_->door(1).address(), grpc::InsecureChannelCredentials()),
+      with_certificate(server_->door(2).address()),
+      with_certificate("unix:" + server_->door(3).address())};
+  for (const auto& channel : channels) {
+    grpc::ClientContext context;
+    // What a certificate is checked against; a path is no name.
+    context.set_authority("localhost");
+    v1::ListPrincipalsResponse response;
+    const grpc::Status status =
+        v1::AdminService::NewStub(channel)->ListPrincipals(&context, {}, &response);
+    EXPECT_EQ(status.error_code(), grpc::UNIMPLEMENTED) << status.error_message();
+    EXPECT_THAT(status.error_message(), ::testing::HasSubstr("admin.socket"));
+    google::rpc::Status details;
+    EXPECT_TRUE(details.ParseFromString(status.error_details()));
+  }
+  // Told of, but not each time: it is a stranger who decides how often.
+  EXPECT_THAT(lines(), Contains(Line{"ListPrincipals", "", "UnsupportedOperationException"}));
+  EXPECT_EQ(lines().size(), 1U);
 }
 
 TEST_F(AdminFrontTest, ALogThatFailsCostsNobodyTheAnswer) {

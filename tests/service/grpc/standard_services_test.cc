@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.pb.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -22,6 +23,7 @@ using grpc::health::v1::HealthCheckResponse;
 using grpc::reflection::v1alpha::ServerReflection;
 using grpc::reflection::v1alpha::ServerReflectionRequest;
 using grpc::reflection::v1alpha::ServerReflectionResponse;
+using hallmark::testing::Eventually;
 using hallmark::testing::TinyServer;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -90,7 +92,9 @@ TEST_F(StandardServicesTest, ACheckTellsOfKnownServices) {
   HealthCheckResponse response;
   EXPECT_TRUE(Check("", &response).ok());
   EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
-  EXPECT_EQ(Check(kService, &response).error_code(), grpc::NOT_FOUND);
+  EXPECT_TRUE(Check(kService, &response).ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(Check("no.such.Service", &response).error_code(), grpc::NOT_FOUND);
   server_.server().SetServing(kService, true);
   for (const char* const service : {"", kService}) {
     EXPECT_TRUE(Check(service, &response).ok());
@@ -99,8 +103,10 @@ TEST_F(StandardServicesTest, ACheckTellsOfKnownServices) {
 }
 
 TEST_F(StandardServicesTest, AWatchIsToldOfEveryChange) {
+  Watch unknown(*health_, "no.such.Service");
+  EXPECT_EQ(unknown.Next(), HealthCheckResponse::SERVICE_UNKNOWN);
   Watch watch(*health_, kService);
-  EXPECT_EQ(watch.Next(), HealthCheckResponse::SERVICE_UNKNOWN);
+  EXPECT_EQ(watch.Next(), HealthCheckResponse::NOT_SERVING);
   server_.server().SetServing(kService, true);
   EXPECT_EQ(watch.Next(), HealthCheckResponse::SERVING);
   server_.server().SetServing(kService, true);  // no news
@@ -108,18 +114,65 @@ TEST_F(StandardServicesTest, AWatchIsToldOfEveryChange) {
   EXPECT_EQ(watch.Next(), HealthCheckResponse::NOT_SERVING);
 }
 
-TEST_F(StandardServicesTest, WatchesThatWereLeftMakeRoomForOthers) {
+TEST_F(StandardServicesTest, AConnectionHasItsShareOfWatchesAndNoMore) {
+  constexpr std::size_t kMost = HealthService::kMaxWatchesPerConnection;
   for (int round = 0; round < 3; ++round) {
     std::vector<std::unique_ptr<Watch>> watches;
-    for (int i = 0; i < 200; ++i) {
+    for (std::size_t i = 0; i < kMost; ++i) {
       watches.push_back(std::make_unique<Watch>(*health_, ""));
       EXPECT_EQ(watches.back()->Next(), HealthCheckResponse::NOT_SERVING);
     }
+    EXPECT_EQ(Watch(*health_, "").End().error_code(), grpc::RESOURCE_EXHAUSTED);
+    const auto others = Health::NewStub(server_.Connect());
+    EXPECT_EQ(Watch(*others, "").Next(), HealthCheckResponse::NOT_SERVING);
     for (const auto& watch : watches) watch->Cancel();
     for (const auto& watch : watches) EXPECT_EQ(watch->End().error_code(), grpc::CANCELLED);
+    // The places come back when the server has learned of it.
+    EXPECT_TRUE(Eventually(
+        [this] { return Watch(*health_, "").Next() == HealthCheckResponse::NOT_SERVING; }));
   }
-  Watch last(*health_, "");
-  EXPECT_EQ(last.Next(), HealthCheckResponse::NOT_SERVING);
+}
+
+// gRPC may say that a call is over before it says that the call has arrived.
+TEST_F(StandardServicesTest, WatchesThatAreLeftAtOnceHurtNobody) {
+  for (int round = 0; round < 40; ++round) {
+    std::vector<std::unique_ptr<Watch>> watches;
+    for (int i = 0; i < 50; ++i) {
+      watches.push_back(std::make_unique<Watch>(*health_, ""));
+      watches.back()->Cancel();
+    }
+    for (const auto& watch : watches) EXPECT_FALSE(watch->End().ok());
+  }
+  EXPECT_TRUE(Eventually(
+      [this] { return Watch(*health_, "").Next() == HealthCheckResponse::NOT_SERVING; }));
+}
+
+TEST_F(StandardServicesTest, BurstsOfUnknownMethodsAreAnsweredAndHurtNobody) {
+  constexpr int kBurst = 100;
+  grpc::GenericStub stub(channel_);
+  for (int round = 0; round < 30; ++round) {
+    grpc::CompletionQueue queue;
+    std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+    std::vector<std::unique_ptr<grpc::GenericClientAsyncResponseReader>> readers;
+    std::vector<grpc::ByteBuffer> answers(kBurst);
+    std::vector<grpc::Status> statuses(kBurst);
+    for (std::size_t i = 0; i < kBurst; ++i) {
+      contexts.push_back(std::make_unique<grpc::ClientContext>());
+      SetDeadline(*contexts.back());
+      readers.push_back(
+          stub.PrepareUnaryCall(contexts.back().get(), "/no.such/Method", {}, &queue));
+      readers.back()->StartCall();
+      readers.back()->Finish(&answers[i], &statuses[i], nullptr);
+    }
+    for (int i = 0; i < kBurst; ++i) {
+      void* tag = nullptr;
+      bool ok = false;
+      ASSERT_TRUE(queue.Next(&tag, &ok));
+    }
+    for (const grpc::Status& status : statuses) {
+      EXPECT_EQ(status.error_code(), grpc::UNIMPLEMENTED) << status.error_message();
+    }
+  }
 }
 
 TEST_F(StandardServicesTest, AnOpenWatchDoesNotHoldUpTheEnd) {
@@ -129,6 +182,40 @@ TEST_F(StandardServicesTest, AnOpenWatchDoesNotHoldUpTheEnd) {
   server_.server().Stop(std::chrono::system_clock::now() + 60s);
   EXPECT_LT(std::chrono::steady_clock::now() - started, 30s);
   EXPECT_FALSE(watch.End().ok());
+}
+
+TEST_F(StandardServicesTest, AStreamOfReflectionAnswersManyRequestsAndDoesNotHoldUpTheEnd) {
+  grpc::ClientContext context;
+  SetDeadline(context);
+  const auto stream = reflection_->ServerReflectionInfo(&context);
+  ServerReflectionRequest request;
+  ServerReflectionResponse response;
+  for (const char* const file : {"hallmark/v1/kms.proto", "hallmark/v1/admin.proto"}) {
+    request.set_file_by_filename(file);
+    ASSERT_TRUE(stream->Write(request) && stream->Read(&response));
+    EXPECT_EQ(response.original_request().file_by_filename(), file);
+  }
+  server_.server().Stop(std::chrono::system_clock::now() + 60s);
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_FALSE(stream->Finish().ok());
+}
+
+TEST_F(StandardServicesTest, AConnectionHasItsShareOfReflectionStreamsAndNoMore) {
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<
+      std::unique_ptr<grpc::ClientReaderWriter<ServerReflectionRequest, ServerReflectionResponse>>>
+      streams;
+  ServerReflectionRequest request;
+  request.set_list_services("");
+  ServerReflectionResponse response;
+  for (std::size_t i = 0; i <= ReflectionService::kMaxStreamsPerConnection; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    SetDeadline(*contexts.back());
+    streams.push_back(reflection_->ServerReflectionInfo(contexts.back().get()));
+    streams.back()->Write(request);
+    EXPECT_EQ(streams.back()->Read(&response), i < ReflectionService::kMaxStreamsPerConnection);
+  }
+  EXPECT_EQ(streams.back()->Finish().error_code(), grpc::RESOURCE_EXHAUSTED);
 }
 
 TEST_F(StandardServicesTest, ReflectionListsTheServices) {

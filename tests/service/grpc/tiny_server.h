@@ -22,7 +22,7 @@ class EchoingRefusal final : public grpc_front::QueuedService {
  public:
   using Service = v1::KeyService::WithAsyncMethod_DescribeKey<v1::KeyService::Service>;
 
-  grpc::Service& service() override { return service_; }
+  void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
   const char* full_name() const override { return v1::KeyService::service_full_name(); }
 
  private:
