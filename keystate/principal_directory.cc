@@ -24,6 +24,9 @@ Caller CallerOf(const Principal& principal) {
   caller.identity_policy = principal.policy.get();
   caller.permissions_boundary = principal.boundary.get();
   caller.session_policy = principal.session_policy.get();
+  caller.role_id = principal.record.role_id;
+  caller.role_arn = principal.role_arn;
+  caller.tags = TagList(principal.record.tags);
   return caller;
 }
 

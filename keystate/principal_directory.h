@@ -29,6 +29,8 @@ struct Principal {
   // document as its session policy.
   std::shared_ptr<const Policy> boundary{};
   std::shared_ptr<const Policy> session_policy{};
+  // Of an assumed-role session its role's; empty otherwise.
+  std::string role_arn{};
 };
 
 // The principal as authorization sees it. Borrows from it.

@@ -26,7 +26,7 @@ std::string ArnOf(const Engine& engine, const CallContext& call, const AliasName
 
 // Whether the caller may do what it asks with an alias of this name. The key has its own say.
 Status AuthorizeAlias(const Engine& engine, const CallContext& call, const AliasName& name) {
-  return AuthorizeResource(call, call.operation, call.caller->record.arn.account(),
+  return AuthorizeResource(engine, call, call.operation, call.caller->record.arn.account(),
                            ArnOf(engine, call, name));
 }
 
@@ -58,7 +58,8 @@ Result<AliasRecord> FindAlias(const Engine& engine, const CallContext& call,
 Result<KeyViewPtr> AdmitPreviousTarget(const Engine& engine, const CallContext& call,
                                        const AliasRecord& alias) {
   const std::string key_id = alias.target.ToString();
-  return DecideOnKey(engine, {.caller = *call.caller,
+  return DecideOnKey(engine, {.call = call,
+                              .caller = *call.caller,
                               .operation = call.operation,
                               .key_id = key_id,
                               .role = KeyRole::kPreviousTarget});
@@ -146,7 +147,7 @@ Status DeleteAlias(Engine& engine, CallContext& call, const v1::DeleteAliasReque
 Status ListAliases(Engine& engine, CallContext& call, const v1::ListAliasesRequest& request,
                    v1::ListAliasesResponse* response) {
   const AccountId& account = call.caller->record.arn.account();
-  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(call, call.operation));
+  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, call.operation));
   std::optional<KeyId> of_key;
   if (request.has_key_id()) {
     HALLMARK_ASSIGN_OR_RETURN(of_key, FindOwnKey(engine, call, request.key_id()));

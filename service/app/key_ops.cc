@@ -113,10 +113,10 @@ Status CheckSupported(const v1::CreateKeyRequest& request) {
 Status CreateKey(Engine& engine, CallContext& call, const v1::CreateKeyRequest& request,
                  v1::CreateKeyResponse* response) {
   const AccountId& account = call.caller->record.arn.account();
-  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(call, call.operation));
+  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, call.operation));
   // There is no key yet whose policy could allow it.
   if (request.tags_size() > 0) {
-    HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(call, Operation::kTagResource));
+    HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, Operation::kTagResource));
   }
   HALLMARK_ASSIGN_OR_RETURN(const KeySpec spec, RequestedSpec(request));
   HALLMARK_RETURN_IF_ERROR(CheckSupported(request));
@@ -136,8 +136,8 @@ Status CreateKey(Engine& engine, CallContext& call, const v1::CreateKeyRequest& 
 
 Status DescribeKey(Engine& engine, CallContext& call, const v1::DescribeKeyRequest& request,
                    v1::DescribeKeyResponse* response) {
-  HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, AdmitKey(engine, call, request.key_id(),
-                                                            request.grant_tokens_size() > 0));
+  HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, AdmitKey(engine, call, request.key_id(), {},
+                                                            &request.grant_tokens()));
   FillMetadata(view->key, view->arn, response->mutable_key_metadata());
   return {};
 }
@@ -145,7 +145,7 @@ Status DescribeKey(Engine& engine, CallContext& call, const v1::DescribeKeyReque
 Status ListKeys(Engine& engine, CallContext& call, const v1::ListKeysRequest& request,
                 v1::ListKeysResponse* response) {
   const AccountId& account = call.caller->record.arn.account();
-  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(call, call.operation));
+  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, call.operation));
   HALLMARK_ASSIGN_OR_RETURN(const Page page,
                             Page::Open(engine, call.operation, account, "", request, kKeyPage));
   std::vector<KeyViewPtr> views =

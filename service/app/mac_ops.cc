@@ -15,10 +15,17 @@
 namespace hallmark::app {
 namespace {
 
-// The members that both requests share.
+// What decides about both requests.
 struct MacInput {
   MacAlgorithm algorithm;
-  bool has_grant_tokens;
+  std::string request_alias;  // empty: the key was not asked for by an alias
+
+  RequestContext context() const {
+    RequestContext context;
+    context.mac_algorithm = algorithm;
+    if (!request_alias.empty()) context.request_alias = request_alias;
+    return context;
+  }
 };
 
 template <class Request>
@@ -113,8 +120,11 @@ class MacCall : public MacTask {
     // which key this call is about.
     HALLMARK_ASSIGN_OR_RETURN(
         KeyViewPtr view,
-        DecideOnKey(engine_, {*caller, call_->operation, Row(call_->operation).key_ids, view_->arn,
-                              input_.has_grant_tokens}));
+        DecideOnKey(engine_, {.call = *call_,
+                              .caller = *caller,
+                              .operation = call_->operation,
+                              .key_id = view_->arn,
+                              .context = input_.context()}));
     HALLMARK_RETURN_IF_ERROR(CheckAlgorithm(*view, input_.algorithm));
     return view;
   }
@@ -129,16 +139,22 @@ class MacCall : public MacTask {
 };
 
 template <class Request>
-MacInput InputOf(const Request& request) {
-  return {FromProto(request.mac_algorithm()), request.grant_tokens_size() > 0};
+MacInput InputOf(const Engine& engine, const CallContext& call, const Request& request) {
+  MacInput input{FromProto(request.mac_algorithm()), {}};
+  const auto reference = ParseKeyReference(
+      request.key_id(), engine.site, call.caller->record.arn.account(), KeyIdForms::kKeyOrAlias);
+  if (reference && reference->alias() != nullptr) input.request_alias = *reference->alias();
+  return input;
 }
 
 // Everything that is decided before the token is asked for anything.
 template <class Request>
 Result<KeyViewPtr> DecideOnMac(const Engine& engine, CallContext& call, const Request& request) {
   HALLMARK_RETURN_IF_ERROR(CheckMessageCrc32c(request));
+  RequestContext context;
+  context.mac_algorithm = FromProto(request.mac_algorithm());
   HALLMARK_ASSIGN_OR_RETURN(
-      KeyViewPtr view, AdmitKey(engine, call, request.key_id(), request.grant_tokens_size() > 0));
+      KeyViewPtr view, AdmitKey(engine, call, request.key_id(), context, &request.grant_tokens()));
   HALLMARK_RETURN_IF_ERROR(CheckAlgorithm(*view, FromProto(request.mac_algorithm())));
   return view;
 }
@@ -146,7 +162,7 @@ Result<KeyViewPtr> DecideOnMac(const Engine& engine, CallContext& call, const Re
 template <class Request>
 void Compute(Engine& engine, const CallPtr& call, const Request& request, KeyViewPtr view,
              MacCall::Conclude conclude, Done done) {
-  engine.hsm.ComputeMac(std::make_shared<MacCall>(engine, call, InputOf(request), request.message(),
+  engine.hsm.ComputeMac(std::make_shared<MacCall>(engine, call, InputOf(engine, *call, request), request.message(),
                                                   std::move(view), std::move(conclude),
                                                   std::move(done)));
 }

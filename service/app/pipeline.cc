@@ -1,7 +1,10 @@
 #include "service/app/pipeline.h"
 
+#include "keystate/grants/grant_token.h"
+#include "service/app/access.h"
 #include "service/app/operations.h"
 
+#include <optional>
 #include <utility>
 
 namespace hallmark::app {
@@ -30,14 +33,25 @@ Result<KeyViewPtr> Find(const Engine& engine, const KeyReference& reference, boo
   return NoSuchKey(engine.site, reference.account, *reference.key_id());
 }
 
-Status Authorized(const Principal& principal, Operation operation, const AccountId& account,
-                  std::string_view resource_arn) {
-  const Caller caller = CallerOf(principal);
-  const RequestContext context;
-  const AccessRequest request{caller, operation, account, resource_arn, context};
+Status Decide(const AccessRequest& request) {
   const Decision decision = Authorize(request);
   if (decision.allowed) return {};
   return Unexpected(AccessDenied(request, decision));
+}
+
+Status CheckGrantTokens(const Engine& engine, GrantTokens tokens) {
+  if (tokens == nullptr) return {};
+  // What they say of revisions is for replicas: here every grant is visible before its token is out.
+  for (const std::string& token : *tokens) {
+    HALLMARK_RETURN_IF_ERROR(OpenGrantToken(engine.sealer, engine.store_id, token));
+  }
+  return {};
+}
+
+// The name of the alias by which the key was asked for.
+std::optional<std::string_view> AliasOf(const KeyReference& reference) {
+  if (const std::string* alias = reference.alias()) return *alias;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -48,31 +62,53 @@ Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request) 
                             ParseKeyReference(request.key_id, engine.site, home, request.accepted));
   const bool foreign = reference.account != home;
   HALLMARK_ASSIGN_OR_RETURN(KeyViewPtr view, Find(engine, reference, foreign));
-  if (request.has_grant_tokens) {
-    // No grants are issued yet, so no token can be one of ours.
-    return Fail(Exception::kInvalidGrantTokenException,
-                "A grant token of the request was not issued by this service.");
+  HALLMARK_RETURN_IF_ERROR(CheckGrantTokens(engine, request.grant_tokens));
+
+  RequestContext context = request.context;
+  FillFromCall(engine, request.call, &context);
+  if (!context.request_alias) context.request_alias = AliasOf(reference);
+  const Caller caller = CallerOf(request.caller);
+  if (view == nullptr) {
+    // Judged by what was sent: nothing allows the unknown, and its refusal is that of a key which
+    // gives nothing.
+    const AccessRequest access{caller,  request.operation, reference.account, request.key_id,
+                               context, nullptr,           nullptr};
+    HALLMARK_RETURN_IF_ERROR(Decide(access));
+    return Fail(Exception::kAccessDeniedException);
   }
-  // A foreign resource is judged by what was sent, not by what it leads to: otherwise a deny on a
-  // key would tell whether an alias exists.
-  const std::string_view resource = foreign ? request.key_id : std::string_view(view->arn);
-  HALLMARK_RETURN_IF_ERROR(
-      Authorized(request.caller, request.operation, reference.account, resource));
-  // Nothing allows the unknown.
-  if (view == nullptr) return Fail(Exception::kAccessDeniedException);
+  const KeyAliases aliases(engine, *view);
+  FillFromKey(*view, aliases, &context);
+  const KeyGrants grants(*view, request.caller, request.child);
+  HALLMARK_RETURN_IF_ERROR(Decide({caller, request.operation, view->key.account, view->arn, context,
+                                   &view->policy->compiled, &grants}));
   HALLMARK_RETURN_IF_ERROR(
       CheckState(request.operation, view->key.state, view->key.origin, view->arn, request.role));
   return view;
 }
 
 Result<KeyViewPtr> AdmitKey(const Engine& engine, CallContext& call, std::string_view key_id,
-                            bool has_grant_tokens) {
-  Result<KeyViewPtr> view = DecideOnKey(
-      engine,
-      {*call.caller, call.operation, Row(call.operation).key_ids, key_id, has_grant_tokens});
+                            const RequestContext& context, GrantTokens grant_tokens,
+                            const GrantRecord* child) {
+  Result<KeyViewPtr> view = DecideOnKey(engine, {.call = call,
+                                                 .caller = *call.caller,
+                                                 .operation = call.operation,
+                                                 .accepted = Row(call.operation).key_ids,
+                                                 .key_id = key_id,
+                                                 .grant_tokens = grant_tokens,
+                                                 .context = context,
+                                                 .child = child});
   // What was asked for, where the key itself stays unknown.
   call.key_arn = view ? (*view)->arn : std::string(key_id);
   return view;
+}
+
+Result<KeyViewPtr> LookUpKey(const Engine& engine, const CallContext& call,
+                             std::string_view key_id) {
+  const AccountId& home = call.caller->record.arn.account();
+  HALLMARK_ASSIGN_OR_RETURN(
+      const KeyReference reference,
+      ParseKeyReference(key_id, engine.site, home, Row(call.operation).key_ids));
+  return Find(engine, reference, /*foreign=*/reference.account != home);
 }
 
 Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
@@ -85,13 +121,17 @@ Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
   return caller;
 }
 
-Status AuthorizeResource(const CallContext& call, Operation operation, const AccountId& account,
-                         std::string_view resource_arn) {
-  return Authorized(*call.caller, operation, account, resource_arn);
+Status AuthorizeResource(const Engine& engine, const CallContext& call, Operation operation,
+                         const AccountId& account, std::string_view resource_arn,
+                         RequestContext context) {
+  FillFromCall(engine, call, &context);
+  const Caller caller = CallerOf(*call.caller);
+  return Decide({caller, operation, account, resource_arn, context, nullptr, nullptr});
 }
 
-Status AuthorizeAccount(const CallContext& call, Operation operation) {
-  return AuthorizeResource(call, operation, call.caller->record.arn.account(), "*");
+Status AuthorizeAccount(const Engine& engine, const CallContext& call, Operation operation,
+                        const RequestContext& context) {
+  return AuthorizeResource(engine, call, operation, call.caller->record.arn.account(), "*", context);
 }
 
 Result<KeyId> FindOwnKey(const Engine& engine, const CallContext& call, std::string_view key_id) {
@@ -100,7 +140,7 @@ Result<KeyId> FindOwnKey(const Engine& engine, const CallContext& call, std::str
       const KeyReference reference,
       ParseKeyReference(key_id, engine.site, home, Row(call.operation).key_ids));
   if (reference.account != home) {
-    HALLMARK_RETURN_IF_ERROR(AuthorizeResource(call, call.operation, reference.account, key_id));
+    HALLMARK_RETURN_IF_ERROR(AuthorizeResource(engine, call, call.operation, reference.account, key_id));
   }
   HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, Find(engine, reference, /*foreign=*/false));
   return view->key.id;

@@ -3,25 +3,36 @@
 #pragma once
 
 #include "keystate/authorize.h"
+#include "keystate/grants/grant_set.h"
 #include "keystate/key_state.h"
 #include "keystate/key_view.h"
 #include "service/app/call_context.h"
 #include "service/app/engine.h"
+
+#include <google/protobuf/repeated_field.h>
 
 #include <string>
 #include <string_view>
 
 namespace hallmark::app {
 
+// The grant tokens of a request; null: it has none.
+using GrantTokens = const google::protobuf::RepeatedPtrField<std::string>*;
+
 // Who asks for what; `caller` is looked up again when a decision is taken again.
 struct KeyRequest {
+  const CallContext& call;
   const Principal& caller;
   Operation operation;
   KeyIdForms accepted = KeyIdForms::kKeyOnly;
   // As in the request: any of the accepted forms.
   std::string_view key_id;
-  bool has_grant_tokens = false;
   KeyRole role = KeyRole::kTarget;
+  GrantTokens grant_tokens = nullptr;
+  // What the request says itself, for the conditions of policies; the rest is filled in here.
+  RequestContext context{};
+  // The grant that is to be made, which a parent among the key's grants may allow.
+  const GrantRecord* child = nullptr;
 };
 
 // The key, if the caller may use it for this operation and its state allows it.
@@ -33,7 +44,15 @@ Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request);
 
 // DecideOnKey for a call, which learns the key's ARN for the log.
 Result<KeyViewPtr> AdmitKey(const Engine& engine, CallContext& call, std::string_view key_id,
-                            bool has_grant_tokens = false);
+                            const RequestContext& context = {}, GrantTokens grant_tokens = nullptr,
+                            const GrantRecord* child = nullptr);
+
+// The key alone, whoever asks, for operations with rules of their own: null if a foreign one does
+// not exist.
+//
+// Errors: NotFoundException, InvalidArnException.
+Result<KeyViewPtr> LookUpKey(const Engine& engine, const CallContext& call,
+                             std::string_view key_id);
 
 // Who the caller of a call that has waited is by now.
 //
@@ -42,10 +61,12 @@ Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
                                                        const CallContext& call);
 
 // Whether the caller may do this with a resource that is not a key.
-Status AuthorizeResource(const CallContext& call, Operation operation, const AccountId& account,
-                         std::string_view resource_arn);
+Status AuthorizeResource(const Engine& engine, const CallContext& call, Operation operation,
+                         const AccountId& account, std::string_view resource_arn,
+                         RequestContext context = {});
 // For operations that are not bound to a resource.
-Status AuthorizeAccount(const CallContext& call, Operation operation);
+Status AuthorizeAccount(const Engine& engine, const CallContext& call, Operation operation,
+                        const RequestContext& context = {});
 
 // The key of the caller's own account by which a list is filtered; its state does not matter.
 //

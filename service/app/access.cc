@@ -1,0 +1,87 @@
+#include "service/app/access.h"
+
+#include <limits>
+#include <optional>
+
+namespace hallmark::app {
+namespace {
+
+// Grants looked at under one turn; any number does.
+constexpr std::size_t kGrantsAtOnce = 64;
+
+GrantMatch MatchOf(const GrantRecord& grant, bool to_session) {
+  return {.grant_id = grant.id.text(),
+          .to_session = to_session,
+          .issuing_account = grant.issuing_account};
+}
+
+}  // namespace
+
+bool KeyGrants::VisitAllTo(std::string_view grantee_id, bool to_session, const GrantDemand& demand,
+                           GrantVisitor& visitor) const {
+  std::optional<GrantId> after;
+  for (;;) {
+    const std::vector<GrantPtr> grants = view_.grants.ListTo(grantee_id, after, kGrantsAtOnce);
+    for (const GrantPtr& grant : grants) {
+      const bool covers = (grant->operations.bits() & demand.operations) == demand.operations &&
+                          (grant->source_arn.empty() || grant->source_arn == demand.source_arn);
+      // The grant stays as long as the view does.
+      if (covers && !visitor.Visit(MatchOf(*grant, to_session))) return false;
+    }
+    if (grants.size() < kGrantsAtOnce) return true;
+    after = grants.back()->id;
+  }
+}
+
+void KeyGrants::VisitGrants(const AccessRequest& request, GrantVisitor& visitor) const {
+  const std::string_view source_arn = request.context.source_arn.value_or(std::string_view());
+  if (child_ != nullptr) {
+    if (const auto parent = FindParent(view_.grants, caller_, *child_, source_arn)) {
+      visitor.Visit(MatchOf(*parent->grant, parent->to_session));
+    }
+    return;
+  }
+  const GrantDemand demand{GrantOperations::BitOf(request.operation), source_arn};
+  if (demand.operations == 0) return;
+  const auto first = view_.grants.FindCovering(caller_, demand);
+  if (!first || !visitor.Visit(MatchOf(*first->grant, first->to_session))) return;
+  // Something stands in the way of that one and need not of others: rare, and slow.
+  const std::string_view self = caller_.is_root ? caller_.account.text() : caller_.unique_id;
+  if (!VisitAllTo(self, caller_.is_session, demand, visitor)) return;
+  if (caller_.is_session) VisitAllTo(caller_.role_id, /*to_session=*/false, demand, visitor);
+}
+
+std::vector<std::string> KeyAliases::Names() const {
+  std::vector<std::string> names;
+  for (const AliasRecord& alias :
+       engine_.keys.ListAliases(view_.key.account, view_.key.id, "",
+                                std::numeric_limits<std::size_t>::max())) {
+    names.push_back(alias.name);
+  }
+  return names;
+}
+
+std::string_view AddressOf(std::string_view peer) {
+  peer = peer.substr(0, peer.rfind(':'));
+  if (peer.starts_with('[') && peer.ends_with(']')) peer = peer.substr(1, peer.size() - 2);
+  return peer;
+}
+
+void FillFromCall(const Engine& engine, const CallContext& call, RequestContext* context) {
+  context->source_ip = AddressOf(call.peer);
+  context->current_time = engine.clock.Now();
+  context->requested_region = engine.site.region;
+  // No front serves without TLS.
+  context->secure_transport = true;
+}
+
+void FillFromKey(const KeyView& view, const KeyAliases& aliases, RequestContext* context) {
+  context->key_spec = view.key.spec;
+  context->key_usage = view.key.usage;
+  context->key_origin = view.key.origin;
+  context->multi_region = view.key.id.multi_region();
+  context->resource_tags = hallmark::TagList(view.tags);
+  context->resource_aliases = &aliases;
+}
+
+}  // namespace hallmark::app

@@ -1,0 +1,28 @@
+// Key policies on their way between documents, records and views.
+#pragma once
+
+#include "keystate/key_view.h"
+#include "keystate/policy/policy_cache.h"
+#include "service/app/call_context.h"
+#include "service/app/engine.h"
+
+#include <string>
+
+namespace hallmark::app {
+
+// A document that somebody wants for a key: its principals are bound to who they are now.
+//
+// Errors: MalformedPolicyDocumentException; LimitExceededException for its size.
+Result<StoredPolicyPtr> CompileKeyPolicy(const Engine& engine, const std::string& document);
+
+// The policy of a key that was made without one.
+Result<StoredPolicyPtr> DefaultPolicyOf(PolicyCache& policies, const Site& site,
+                                        const AccountId& account);
+
+// Whether the caller could change the policy of `view` again if it were `policy`.
+//
+// Errors: MalformedPolicyDocumentException.
+Status CheckLockoutOf(const Engine& engine, const CallContext& call, const KeyView& view,
+                      const Policy& policy);
+
+}  // namespace hallmark::app
