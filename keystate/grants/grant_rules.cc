@@ -133,7 +133,7 @@ Result<GrantPtr> FindGrant(const GrantSet& grants, std::string_view grant_id) {
 }
 
 std::optional<CoveringGrant> FindParent(const GrantSet& grants, const GrantCaller& caller,
-                                     const GrantRecord& child, std::string_view source_arn) {
+                                        const GrantRecord& child, std::string_view source_arn) {
   const auto wanted = static_cast<GrantOperations::Bits>(
       child.operations.bits() | GrantOperations::BitOf(Operation::kCreateGrant));
   // A parent that is constrained counts in this call only if it has the call's SourceArn, and the

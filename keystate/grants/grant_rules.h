@@ -62,7 +62,7 @@ Result<GrantPtr> FindGrant(const GrantSet& grants, std::string_view grant_id);
 // child, and every constraint of its own is the child's, too. What a policy lets the caller make is
 // not asked here: that has no such limit. `source_arn` is that of the call; empty: none.
 std::optional<CoveringGrant> FindParent(const GrantSet& grants, const GrantCaller& caller,
-                                     const GrantRecord& child, std::string_view source_arn);
+                                        const GrantRecord& child, std::string_view source_arn);
 
 // What retiring a grant takes beside that no policy explicitly denies it.
 enum class RetireRight {
@@ -76,8 +76,8 @@ enum class RetireRight {
 
 struct RetireDecision {
   RetireRight right;
-  // As in CoveringGrant: the grant names this very session, so what its session policy or permissions
-  // boundary does not allow takes nothing away.
+  // As in CoveringGrant: the grant names this very session, so what its session policy or
+  // permissions boundary does not allow takes nothing away.
   bool to_session = false;
 };
 

@@ -122,7 +122,7 @@ const GrantRecord* GrantSet::FindTo(std::string_view grantee_id, const GrantDema
 }
 
 std::optional<CoveringGrant> GrantSet::FindCovering(const GrantCaller& caller,
-                                                 const GrantDemand& demand) const {
+                                                    const GrantDemand& demand) const {
   // No operation at all is what an operation becomes that no grant can allow.
   if (empty() || demand.operations == 0) return std::nullopt;
   // The caller's own grants first: they give a session more than those of its role.

@@ -59,7 +59,7 @@ class GrantSet {
   // one, and are then tried one by one. Nothing is allocated. What it points to lives as long as
   // any version that holds the grant.
   std::optional<CoveringGrant> FindCovering(const GrantCaller& caller,
-                                         const GrantDemand& demand) const;
+                                            const GrantDemand& demand) const;
 
   // The grant of the same name that was made by the same account with the same parameters, if the
   // name is not empty: a repeat of that CreateGrant. Principals are compared by their unique ids,

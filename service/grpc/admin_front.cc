@@ -57,6 +57,7 @@ class AdminFront::Call : public UnaryCall {
   std::string request_id;
 
  private:
+  void ListenForNext() override { method.listen(method); }
   void Arrived(const std::shared_ptr<QueuedCall>& self) override {
     front_.Serve(std::static_pointer_cast<Call>(self));
   }
@@ -136,7 +137,6 @@ void AdminFront::Answer(Call& call, const Status& status, bool tell) noexcept {
 }
 
 void AdminFront::Serve(const std::shared_ptr<Call>& call) {
-  ListenAgain([&] { call->method.listen(call->method); });
   bool taken = false;
   try {
     call->request_id = NewRequestId();

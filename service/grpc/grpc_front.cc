@@ -50,6 +50,7 @@ class GrpcFront::Call : public UnaryCall, public app::CallContext {
   }
 
  private:
+  void ListenForNext() override { front_.Listen(operation); }
   void Arrived(const std::shared_ptr<QueuedCall>& self) override {
     front_.Serve(std::static_pointer_cast<Call>(self));
   }
@@ -80,7 +81,6 @@ void GrpcFront::Listen(Operation operation) {
 }
 
 void GrpcFront::Serve(const std::shared_ptr<Call>& call) {
-  ListenAgain([&] { Listen(call->operation); });
   const auto refuse = [&](const Status& refusal) noexcept {
     try {
       engine_.on_finished(*call, refusal);

@@ -21,8 +21,8 @@ class HealthService::Check : public UnaryCall {
   explicit Check(HealthService& owner) : UnaryCall(owner), owner_(owner) {}
 
  private:
+  void ListenForNext() override { owner_.ListenForCheck(); }
   void Arrived(const std::shared_ptr<QueuedCall>&) override {
-    ListenAgain([this] { owner_.ListenForCheck(); });
     Response::ServingStatus status = Response::SERVICE_UNKNOWN;
     {
       const MutexLock lock(owner_.mu_);
@@ -60,8 +60,8 @@ class HealthService::Watch final : public QueuedCall {
     owner_.service_.RequestWatch(&context(), &request_, &writer_, &queue, &queue, tag);
   }
 
+  void ListenForNext() override { owner_.ListenForWatch(); }
   void Arrived(const std::shared_ptr<QueuedCall>& self) override {
-    ListenAgain([this] { owner_.ListenForWatch(); });
     const auto watcher = std::static_pointer_cast<Watch>(self);
     try {
       connection_ = context().peer();

@@ -1,6 +1,7 @@
 #include "service/grpc/queued_call.h"
 
 #include <chrono>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -15,8 +16,6 @@ void QueuedService::Begin(CallQueue& queue) {
   queue_ = &queue;
   ListenForAll();
 }
-
-void WaitForMemory() noexcept { std::this_thread::sleep_for(kNoMemoryPause); }
 
 void QueuedCall::Listen(const std::shared_ptr<QueuedCall>& self) {
   self_ = self;
@@ -38,8 +37,21 @@ void QueuedCall::OnArrived(bool ok) {
     return;
   }
   service_.active_calls().Begin();
-  Arrived(self_);
+  const std::shared_ptr<QueuedCall> self = self_;
+  ListenAgain();
   Release();
+  Arrived(self);
+}
+
+void QueuedCall::ListenAgain() noexcept {
+  for (;;) {
+    try {
+      return ListenForNext();
+    } catch (const std::bad_alloc&) {
+      // Unheard, the method would be dead for ever. This thread waits, and is replaced meanwhile.
+      std::this_thread::sleep_for(kNoMemoryPause);
+    }
+  }
 }
 
 void QueuedCall::OnOver(bool) {

@@ -9,7 +9,6 @@
 
 #include <atomic>
 #include <memory>
-#include <new>
 
 namespace hallmark::grpc_front {
 
@@ -47,22 +46,6 @@ class QueuedService {
   ActiveCalls queued_calls_;
 };
 
-void WaitForMemory() noexcept;
-
-// Runs `listen`, which listens in the place of a call that has arrived, until there is memory for
-// it: unheard, a method would be dead for ever.
-template <class Listen>
-void ListenAgain(const Listen& listen) noexcept {
-  for (;;) {
-    try {
-      listen();
-      return;
-    } catch (const std::bad_alloc&) {
-      WaitForMemory();
-    }
-  }
-}
-
 // The life of one call on the queue: listened for, arrived, finished and over.
 class QueuedCall {
  public:
@@ -83,7 +66,9 @@ class QueuedCall {
   const std::shared_ptr<QueuedCall>& self() const { return self_; }
 
   virtual void RequestFrom(grpc::ServerCompletionQueue& queue, void* tag) = 0;
-  // `self` is this, for whoever works on the call. The method must be listened for again here.
+  // Listens for the next call of the method, in the place of this one, which has arrived.
+  virtual void ListenForNext() = 0;
+  // `self` is this, for whoever works on the call. May be held up.
   virtual void Arrived(const std::shared_ptr<QueuedCall>& self) = 0;
   // The call was answered, or its client has gone; it must be finished even so.
   virtual void Over(bool /*cancelled*/) {}
@@ -93,6 +78,7 @@ class QueuedCall {
 
  private:
   void OnArrived(bool ok);
+  void ListenAgain() noexcept;
   void OnOver(bool ok);
   void OnFinished(bool ok);
   void Release();

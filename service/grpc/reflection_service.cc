@@ -113,8 +113,8 @@ class ReflectionService::Stream final : public QueuedCall {
     owner_.service_.RequestServerReflectionInfo(&context(), &stream_, &queue, &queue, tag);
   }
 
+  void ListenForNext() override { owner_.ListenForStream(); }
   void Arrived(const std::shared_ptr<QueuedCall>&) override {
-    ListenAgain([this] { owner_.ListenForStream(); });
     try {
       connection_ = context().peer();
       counted_ = owner_.quota_.Take(connection_);

@@ -18,8 +18,8 @@ class UnknownMethods::Call final : public QueuedCall {
   void RequestFrom(grpc::ServerCompletionQueue& queue, void* tag) override {
     owner_.service_.RequestCall(&context_, &stream_, &queue, &queue, tag);
   }
+  void ListenForNext() override { owner_.Listen(); }
   void Arrived(const std::shared_ptr<QueuedCall>&) override {
-    ListenAgain([this] { owner_.Listen(); });
     stream_.Finish({grpc::StatusCode::UNIMPLEMENTED, ""}, finished_tag());
   }
 

@@ -61,7 +61,14 @@ TEST_F(ConnectionsTest, OneAddressGetsOnlyItsShareOfConnections) {
   for (const RawConnection& one : silent) closed += one.IsClosedWithin(300ms) ? 1 : 0;
   EXPECT_GE(closed, 4);
   EXPECT_LT(closed, 8);
-  EXPECT_FALSE(DescribeKey(Connect(), key_, 500ms).ok());
+  // A connection from before may have left its place meanwhile.
+  std::vector<std::vector<RawConnection>> more;
+  EXPECT_TRUE(Eventually(
+      [&] {
+        more.push_back(SilentConnections(*daemon_, 1));
+        return !DescribeKey(Connect(), key_, 500ms).ok();
+      },
+      5s));
 
   const Finished elsewhere = HandshakeByOpenssl(*daemon_, credentials_, {"-bind", "127.0.0.2:0"});
   EXPECT_EQ(elsewhere.exit_code, 0) << elsewhere.errors;

@@ -93,7 +93,6 @@ class AdminFrontTest : public ::testing::Test {
     const auto tls = std::make_shared<RotatingCredentials>(
         hallmark::testing::MaterialOf(authority_.IssueServer(), authority_.certificate()));
     doors.push_back({Must(Listener::OpenTcp("127.0.0.1:0")), tls, {10, 10}});
-    doors.push_back({Must(Listener::OpenUnix(directory_.path() / "tls.sock")), tls, {10, 10}});
     server_ = Must(GrpcServer::Start(std::move(doors), {&front_}, {}, observer_));
     stub_ = v1::AdminService::NewStub(
         grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()));
@@ -247,12 +246,9 @@ TEST_F(AdminFrontTest, NobodyIsServedThroughAnotherDoor) {
   };
   const std::vector<std::shared_ptr<grpc::Channel>> channels{
       grpc::CreateChannel(server_->door(1).address(), grpc::InsecureChannelCredentials()),
-      with_certificate(server_->door(2).address()),
-      with_certificate("unix:" + server_->door(3).address())};
+      with_certificate(server_->door(2).address())};
   for (const auto& channel : channels) {
     grpc::ClientContext context;
-    // What a certificate is checked against; a path is no name.
-    context.set_authority("localhost");
     v1::ListPrincipalsResponse response;
     const grpc::Status status =
         v1::AdminService::NewStub(channel)->ListPrincipals(&context, {}, &response);

@@ -32,9 +32,9 @@ class EchoingRefusal::Call : public grpc_front::UnaryCall {
   explicit Call(EchoingRefusal& owner) : UnaryCall(owner), owner_(owner) {}
 
  private:
+  void ListenForNext() override { owner_.Listen(); }
   void Arrived(const std::shared_ptr<QueuedCall>&) override {
     constexpr std::string_view kRequestId = "0b8bd6a4-36f4-4b1c-9c6c-4f5a2c1d7e90";
-    owner_.Listen();
     context().AddInitialMetadata("x-hallmark-request-id", std::string(kRequestId));
     const std::string& key_id = static_cast<const v1::DescribeKeyRequest&>(request()).key_id();
     Answer(grpc_front::ToGrpcStatus(
