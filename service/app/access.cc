@@ -1,5 +1,7 @@
 #include "service/app/access.h"
 
+#include "keystate/grants/grant_rules.h"
+
 #include <limits>
 #include <optional>
 
@@ -53,9 +55,8 @@ void KeyGrants::VisitGrants(const AccessRequest& request, GrantVisitor& visitor)
 
 std::vector<std::string> KeyAliases::Names() const {
   std::vector<std::string> names;
-  for (const AliasRecord& alias :
-       engine_.keys.ListAliases(view_.key.account, view_.key.id, "",
-                                std::numeric_limits<std::size_t>::max())) {
+  for (const AliasRecord& alias : engine_.keys.ListAliases(
+           view_.key.account, view_.key.id, "", std::numeric_limits<std::size_t>::max())) {
     names.push_back(alias.name);
   }
   return names;

@@ -118,6 +118,14 @@ Result<std::shared_ptr<const Principal>> RoleOf(const PrincipalAdmin& admin,
   return role;
 }
 
+// A session has its role's policy and boundary; a document of its own limits it.
+void GiveRole(const Principal& role, Principal* session) {
+  session->session_policy = std::move(session->policy);
+  session->policy = role.policy;
+  session->boundary = role.boundary;
+  session->role_arn = role.record.arn.text();
+}
+
 void RemoveWithCredentials(const Principal& principal, std::vector<StoreWrite>* writes) {
   writes->push_back(Remove(principal.record));
   for (const CertificateRecord& certificate : principal.certificates) {
@@ -154,6 +162,8 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
     principal->record.policy_hash = Sha256Hex(request.policy());
     writes.push_back(Put(PolicyRecord{principal->record.policy_hash, request.policy()}));
   }
+
+  if (role != nullptr) GiveRole(*role, principal.get());
 
   auto [certificate, access_key] =
       NewCredentials(admin, principal->record.unique_id, request.certificate_fingerprint());
@@ -296,6 +306,10 @@ Status LoadPrincipals(const StoreImage& image, PrincipalDirectory& principals) {
   for (const AccessKeyRecord& key : image.access_keys) {
     const auto owner = by_id.find(key.principal_id);
     if (owner != by_id.end()) owner->second->access_keys.push_back(key);
+  }
+  for (auto& [id, principal] : by_id) {
+    const auto role = by_id.find(principal->record.role_id);
+    if (role != by_id.end()) GiveRole(*role->second, principal.get());
   }
   std::vector<std::shared_ptr<const Principal>> all;
   all.reserve(by_id.size());

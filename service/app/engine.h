@@ -8,6 +8,7 @@
 #include "keystate/key_directory.h"
 #include "keystate/key_store.h"
 #include "keystate/last_usage.h"
+#include "keystate/policy/policy_cache.h"
 #include "keystate/principal_directory.h"
 #include "keystate/random.h"
 #include "keystate/sealer.h"
@@ -29,6 +30,7 @@ struct Engine {
   std::string instance_id;
   KeyDirectory& keys;
   PrincipalDirectory& principals;
+  PolicyCache& policies;
   ClientTokens& client_tokens;
   LastUsage& last_usage;
   KeyQuota& key_quota;

@@ -138,15 +138,13 @@ Status AuthorizeRetirement(const Engine& engine, const CallContext& call, const 
   const KeyAliases aliases(engine, view);
   FillFromKey(view, aliases, &context);
   const Caller caller = CallerOf(principal);
-  const RetireDecision may =
-      MayRetire(grant, GrantCaller::Of(principal.record), view.key.account);
+  const RetireDecision may = MayRetire(grant, GrantCaller::Of(principal.record), view.key.account);
   // Whom the grant itself lets retire it has the consent of its own account; others need it.
-  const TheGrant source({.grant_id = grant.id.text(),
-                         .to_session = may.to_session,
-                         .issuing_account = may.right == RetireRight::kByGrant ? caller.account
-                                                                               : view.key.account});
-  const bool helps =
-      may.right == RetireRight::kByGrant || caller.account != view.key.account;
+  const TheGrant source(
+      {.grant_id = grant.id.text(),
+       .to_session = may.to_session,
+       .issuing_account = may.right == RetireRight::kByGrant ? caller.account : view.key.account});
+  const bool helps = may.right == RetireRight::kByGrant || caller.account != view.key.account;
   const AccessRequest access{caller,
                              Operation::kRetireGrant,
                              view.key.account,
@@ -174,14 +172,12 @@ Status CreateGrant(Engine& engine, CallContext& call, const v1::CreateGrantReque
   return UntilWon(engine, call, [&]() -> Status {
     // Policies decide first; only where they do not allow must a parent cover the child.
     HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr named, LookUpKey(engine, call, request.key_id()));
-    Result<GrantRecord> drafted =
-        named == nullptr
-            ? Result<GrantRecord>(Fail(Exception::kAccessDeniedException))
-            : Draft(engine, call, named->key.id, id, request, words);
-    HALLMARK_ASSIGN_OR_RETURN(
-        const KeyViewPtr view,
-        AdmitKey(engine, call, request.key_id(), words.Context(request), &request.grant_tokens(),
-                 drafted ? &*drafted : nullptr));
+    Result<GrantRecord> drafted = named == nullptr
+                                      ? Result<GrantRecord>(Fail(Exception::kAccessDeniedException))
+                                      : Draft(engine, call, named->key.id, id, request, words);
+    HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
+                              AdmitKey(engine, call, request.key_id(), words.Context(request),
+                                       &request.grant_tokens(), drafted ? &*drafted : nullptr));
     // Refused only now: who may not make a grant learns nothing of principals.
     if (!drafted) return Unexpected(std::move(drafted).error());
     GrantRecord grant = *std::move(drafted);
@@ -194,9 +190,8 @@ Status CreateGrant(Engine& engine, CallContext& call, const v1::CreateGrantReque
       HALLMARK_RETURN_IF_ERROR(CommitGrants(engine, Put(grant), *view, view->grants, &grant));
     }
     response->set_grant_id(grant.id.ToString());
-    response->set_grant_token(SealGrantToken(engine.sealer, engine.store_id,
-                                             {view->key.id, grant.id, grant.revision},
-                                             engine.random));
+    response->set_grant_token(SealGrantToken(
+        engine.sealer, engine.store_id, {view->key.id, grant.id, grant.revision}, engine.random));
     return {};
   });
 }
@@ -216,10 +211,10 @@ Status ListGrants(Engine& engine, CallContext& call, const v1::ListGrantsRequest
   std::optional<GrantId> only;
   if (request.has_grant_id()) {
     only = GrantId::Parse(request.grant_id());
-    if (!only) return FindGrant(view->grants, request.grant_id()).has_value() ? Status() : Unexpected(FindGrant(view->grants, request.grant_id()).error());
+    if (!only) return Unexpected(FindGrant(view->grants, request.grant_id()).error());
   }
-  const std::string filter = view->arn + ' ' + (grantee ? grantee->unique_id : "") + ' ' +
-                             (only ? only->ToString() : "");
+  const std::string filter =
+      view->arn + ' ' + (grantee ? grantee->unique_id : "") + ' ' + (only ? only->ToString() : "");
   HALLMARK_ASSIGN_OR_RETURN(const Page page, Page::Open(engine, call.operation, view->key.account,
                                                         filter, request, kGrantPage));
   std::vector<GrantPtr> grants;
@@ -252,9 +247,8 @@ Status ListRetirableGrants(Engine& engine, CallContext& call,
     return AuthorizeResource(engine, call, call.operation, retiring.account,
                              request.retiring_principal());
   }
-  HALLMARK_ASSIGN_OR_RETURN(const Page page,
-                            Page::Open(engine, call.operation, account, retiring.unique_id, request,
-                                       kGrantPage));
+  HALLMARK_ASSIGN_OR_RETURN(const Page page, Page::Open(engine, call.operation, account,
+                                                        retiring.unique_id, request, kGrantPage));
   std::optional<GrantPlace> after;
   if (const std::size_t gap = page.after().find(' '); gap != std::string::npos) {
     const auto key_id = KeyId::Parse(page.after().substr(0, gap));
@@ -284,9 +278,8 @@ Status RetireGrant(Engine& engine, CallContext& call, const v1::RetireGrantReque
   std::string key_id = request.key_id();
   std::string grant_id = request.grant_id();
   if (request.has_grant_token()) {
-    HALLMARK_ASSIGN_OR_RETURN(
-        const GrantToken token,
-        OpenGrantToken(engine.sealer, engine.store_id, request.grant_token()));
+    HALLMARK_ASSIGN_OR_RETURN(const GrantToken token, OpenGrantToken(engine.sealer, engine.store_id,
+                                                                     request.grant_token()));
     const KeyViewPtr view = engine.keys.Find(token.key_id);
     if (view == nullptr) {
       return Fail(Exception::kNotFoundException,
@@ -300,8 +293,8 @@ Status RetireGrant(Engine& engine, CallContext& call, const v1::RetireGrantReque
     call.key_arn = view->arn;
     HALLMARK_ASSIGN_OR_RETURN(const GrantPtr grant, FindGrant(view->grants, grant_id));
     HALLMARK_RETURN_IF_ERROR(AuthorizeRetirement(engine, call, *view, *grant));
-    HALLMARK_RETURN_IF_ERROR(CheckState(call.operation, view->key.state, view->key.origin,
-                                        view->arn, KeyRole::kTarget));
+    HALLMARK_RETURN_IF_ERROR(
+        CheckState(call.operation, view->key.state, view->key.origin, view->arn, KeyRole::kTarget));
     if (request.dry_run()) return DryRunPassed();
     return CommitGrants(engine, Remove(*grant), *view, view->grants.Without(grant->id), nullptr);
   });

@@ -1,6 +1,7 @@
 #include "keystate/key_state.h"
 #include "service/app/enum_names.h"
 #include "service/app/key_creation.h"
+#include "service/app/key_policy.h"
 #include "service/app/operation_functions.h"
 #include "service/app/paging.h"
 #include "service/app/pipeline.h"
@@ -100,12 +101,50 @@ Status CheckSupported(const v1::CreateKeyRequest& request) {
   if (request.multi_region()) {
     return Unsupported("Hallmark serves one Region: leave out MultiRegion.");
   }
-  if (request.has_policy() || request.bypass_policy_lockout_safety_check()) {
-    return Unsupported(
-        "Hallmark does not take key policies: leave out Policy and "
-        "BypassPolicyLockoutSafetyCheck.");
-  }
   return {};
+}
+
+}  // namespace
+
+namespace {
+
+// What policies may judge of a CreateKey, and the words it borrows.
+struct NewKeyWords {
+  explicit NewKeyWords(const v1::CreateKeyRequest& request) {
+    for (const v1::Tag& tag : request.tags()) {
+      tags.push_back({.key = tag.tag_key(), .value = tag.tag_value()});
+      tag_keys.push_back(tag.tag_key());
+    }
+  }
+  RequestContext Context(const v1::CreateKeyRequest& request) const {
+    RequestContext context;
+    context.key_spec =
+        FromProto(request.has_key_spec() ? request.key_spec() : request.customer_master_key_spec());
+    context.key_usage = KeyUsage::kGenerateVerifyMac;
+    context.key_origin = Origin::kAwsKms;
+    context.multi_region = request.multi_region();
+    context.bypass_policy_lockout_safety_check = request.bypass_policy_lockout_safety_check();
+    context.request_tags = hallmark::TagList(tags);
+    context.tag_keys = ValueList(tag_keys);
+    return context;
+  }
+
+  std::vector<PrincipalTag> tags;
+  std::vector<std::string> tag_keys;
+};
+
+// The policy of a key that is about to be made. Who may make a key may set its first policy.
+Result<StoredPolicyPtr> FirstPolicy(const Engine& engine, const CallContext& call,
+                                    const v1::CreateKeyRequest& request,
+                                    const RequestContext& context) {
+  const AccountId& account = call.caller->record.arn.account();
+  if (!request.has_policy()) return DefaultPolicyOf(engine.policies, engine.site, account);
+  HALLMARK_ASSIGN_OR_RETURN(StoredPolicyPtr policy, CompileKeyPolicy(engine, request.policy()));
+  if (!request.bypass_policy_lockout_safety_check()) {
+    HALLMARK_RETURN_IF_ERROR(
+        CheckLockoutFor(engine, call, account, "*", context, policy->compiled));
+  }
+  return policy;
 }
 
 }  // namespace
@@ -113,16 +152,19 @@ Status CheckSupported(const v1::CreateKeyRequest& request) {
 Status CreateKey(Engine& engine, CallContext& call, const v1::CreateKeyRequest& request,
                  v1::CreateKeyResponse* response) {
   const AccountId& account = call.caller->record.arn.account();
-  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, call.operation));
+  const NewKeyWords words(request);
+  const RequestContext context = words.Context(request);
+  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, call.operation, context));
   // There is no key yet whose policy could allow it.
   if (request.tags_size() > 0) {
-    HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, Operation::kTagResource));
+    HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, Operation::kTagResource, context));
   }
   HALLMARK_ASSIGN_OR_RETURN(const KeySpec spec, RequestedSpec(request));
   HALLMARK_RETURN_IF_ERROR(CheckSupported(request));
   HALLMARK_RETURN_IF_ERROR(CheckTags(request.tags()));
+  HALLMARK_ASSIGN_OR_RETURN(StoredPolicyPtr policy, FirstPolicy(engine, call, request, context));
 
-  NewKey wanted{account, spec, request.description(), request.tags(), {}};
+  NewKey wanted{account, spec, request.description(), request.tags(), std::move(policy), {}};
   if (request.has_client_token()) {
     wanted.retry = RetryToken{call.caller->record.unique_id, request.client_token(),
                               Sha256Hex(request.SerializeAsString())};
@@ -136,8 +178,8 @@ Status CreateKey(Engine& engine, CallContext& call, const v1::CreateKeyRequest& 
 
 Status DescribeKey(Engine& engine, CallContext& call, const v1::DescribeKeyRequest& request,
                    v1::DescribeKeyResponse* response) {
-  HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, AdmitKey(engine, call, request.key_id(), {},
-                                                            &request.grant_tokens()));
+  HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
+                            AdmitKey(engine, call, request.key_id(), {}, &request.grant_tokens()));
   FillMetadata(view->key, view->arn, response->mutable_key_metadata());
   return {};
 }

@@ -29,7 +29,8 @@ Result<StoredPolicyPtr> CompileKeyPolicy(const Engine& engine, const std::string
     if (found == nullptr) return std::nullopt;
     return found->record.unique_id;
   };
-  HALLMARK_ASSIGN_OR_RETURN(PolicyBindings bindings, BindPrincipals(document, engine.site, resolve));
+  HALLMARK_ASSIGN_OR_RETURN(PolicyBindings bindings,
+                            BindPrincipals(document, engine.site, resolve));
   PolicyRecord record{.hash = HashOf(document, bindings), .document = document};
   record.bindings = std::move(bindings);
   return engine.policies.Get(record, PolicyKind::kKey);
@@ -42,15 +43,12 @@ Result<StoredPolicyPtr> DefaultPolicyOf(PolicyCache& policies, const Site& site,
   return policies.Get(record, PolicyKind::kKey);
 }
 
-Status CheckLockoutOf(const Engine& engine, const CallContext& call, const KeyView& view,
-                      const Policy& policy) {
-  RequestContext context;
+Status CheckLockoutFor(const Engine& engine, const CallContext& call, const AccountId& account,
+                       std::string_view key_arn, RequestContext context, const Policy& policy) {
   FillFromCall(engine, call, &context);
-  const KeyAliases aliases(engine, view);
-  FillFromKey(view, aliases, &context);
   const Caller caller = CallerOf(*call.caller);
-  return CheckLockout({caller, Operation::kPutKeyPolicy, view.key.account, view.arn, context,
-                       &policy, nullptr});
+  return CheckLockout(
+      {caller, Operation::kPutKeyPolicy, account, key_arn, context, &policy, nullptr});
 }
 
 }  // namespace hallmark::app

@@ -118,13 +118,11 @@ class MacCall : public MacTask {
     if (caller == call_->caller && engine_.keys.Find(view_->key.id) == view_) return view_;
     // By ARN, not by the identifier as sent: an alias that points elsewhere by now does not change
     // which key this call is about.
-    HALLMARK_ASSIGN_OR_RETURN(
-        KeyViewPtr view,
-        DecideOnKey(engine_, {.call = *call_,
-                              .caller = *caller,
-                              .operation = call_->operation,
-                              .key_id = view_->arn,
-                              .context = input_.context()}));
+    HALLMARK_ASSIGN_OR_RETURN(KeyViewPtr view, DecideOnKey(engine_, {.call = *call_,
+                                                                     .caller = *caller,
+                                                                     .operation = call_->operation,
+                                                                     .key_id = view_->arn,
+                                                                     .context = input_.context()}));
     HALLMARK_RETURN_IF_ERROR(CheckAlgorithm(*view, input_.algorithm));
     return view;
   }
@@ -162,9 +160,9 @@ Result<KeyViewPtr> DecideOnMac(const Engine& engine, CallContext& call, const Re
 template <class Request>
 void Compute(Engine& engine, const CallPtr& call, const Request& request, KeyViewPtr view,
              MacCall::Conclude conclude, Done done) {
-  engine.hsm.ComputeMac(std::make_shared<MacCall>(engine, call, InputOf(engine, *call, request), request.message(),
-                                                  std::move(view), std::move(conclude),
-                                                  std::move(done)));
+  engine.hsm.ComputeMac(std::make_shared<MacCall>(engine, call, InputOf(engine, *call, request),
+                                                  request.message(), std::move(view),
+                                                  std::move(conclude), std::move(done)));
 }
 
 }  // namespace

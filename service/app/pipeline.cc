@@ -41,7 +41,8 @@ Status Decide(const AccessRequest& request) {
 
 Status CheckGrantTokens(const Engine& engine, GrantTokens tokens) {
   if (tokens == nullptr) return {};
-  // What they say of revisions is for replicas: here every grant is visible before its token is out.
+  // What they say of revisions is for replicas: here every grant is visible before its token is
+  // out.
   for (const std::string& token : *tokens) {
     HALLMARK_RETURN_IF_ERROR(OpenGrantToken(engine.sealer, engine.store_id, token));
   }
@@ -71,8 +72,8 @@ Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request) 
   if (view == nullptr) {
     // Judged by what was sent: nothing allows the unknown, and its refusal is that of a key which
     // gives nothing.
-    const AccessRequest access{caller,  request.operation, reference.account, request.key_id,
-                               context, nullptr,           nullptr};
+    const AccessRequest access{
+        caller, request.operation, reference.account, request.key_id, context, nullptr, nullptr};
     HALLMARK_RETURN_IF_ERROR(Decide(access));
     return Fail(Exception::kAccessDeniedException);
   }
@@ -131,7 +132,8 @@ Status AuthorizeResource(const Engine& engine, const CallContext& call, Operatio
 
 Status AuthorizeAccount(const Engine& engine, const CallContext& call, Operation operation,
                         const RequestContext& context) {
-  return AuthorizeResource(engine, call, operation, call.caller->record.arn.account(), "*", context);
+  return AuthorizeResource(engine, call, operation, call.caller->record.arn.account(), "*",
+                           context);
 }
 
 Result<KeyId> FindOwnKey(const Engine& engine, const CallContext& call, std::string_view key_id) {
@@ -140,7 +142,8 @@ Result<KeyId> FindOwnKey(const Engine& engine, const CallContext& call, std::str
       const KeyReference reference,
       ParseKeyReference(key_id, engine.site, home, Row(call.operation).key_ids));
   if (reference.account != home) {
-    HALLMARK_RETURN_IF_ERROR(AuthorizeResource(engine, call, call.operation, reference.account, key_id));
+    HALLMARK_RETURN_IF_ERROR(
+        AuthorizeResource(engine, call, call.operation, reference.account, key_id));
   }
   HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, Find(engine, reference, /*foreign=*/false));
   return view->key.id;

@@ -36,16 +36,18 @@ Status PutKeyPolicy(Engine& engine, CallContext& call, const v1::PutKeyPolicyReq
     HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
                               AdmitKey(engine, call, request.key_id(), context));
     HALLMARK_RETURN_IF_ERROR(CheckPolicyName(request));
-    HALLMARK_ASSIGN_OR_RETURN(StoredPolicyPtr policy,
-                              CompileKeyPolicy(engine, request.policy()));
+    HALLMARK_ASSIGN_OR_RETURN(StoredPolicyPtr policy, CompileKeyPolicy(engine, request.policy()));
     if (!request.bypass_policy_lockout_safety_check()) {
-      HALLMARK_RETURN_IF_ERROR(CheckLockoutOf(engine, call, *view, policy->compiled));
+      RequestContext of_key = context;
+      const KeyAliases aliases(engine, *view);
+      FillFromKey(*view, aliases, &of_key);
+      HALLMARK_RETURN_IF_ERROR(
+          CheckLockoutFor(engine, call, view->key.account, view->arn, of_key, policy->compiled));
     }
     auto next = std::make_shared<KeyView>(*view);
     next->key.policy_hash = policy->record.hash;
-    HALLMARK_ASSIGN_OR_RETURN(
-        next->key.revision,
-        engine.store.Commit(std::array{Put(policy->record), Put(next->key)}));
+    HALLMARK_ASSIGN_OR_RETURN(next->key.revision,
+                              engine.store.Commit(std::array{Put(policy->record), Put(next->key)}));
     next->policy = std::move(policy);
     engine.keys.Publish(std::move(next));
     return {};
@@ -71,8 +73,8 @@ Status GetKeyPolicy(Engine& engine, CallContext& call, const v1::GetKeyPolicyReq
 Status ListKeyPolicies(Engine& engine, CallContext& call, const v1::ListKeyPoliciesRequest& request,
                        v1::ListKeyPoliciesResponse* response) {
   HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, AdmitKey(engine, call, request.key_id()));
-  HALLMARK_RETURN_IF_ERROR(Page::Open(engine, call.operation, view->key.account, view->arn, request,
-                                      kPolicyPage));
+  HALLMARK_RETURN_IF_ERROR(
+      Page::Open(engine, call.operation, view->key.account, view->arn, request, kPolicyPage));
   response->add_policy_names(kPolicyName);
   response->set_truncated(false);
   return {};

@@ -39,7 +39,9 @@ Result<ReconciliationReport> Reconcile(StoreImage& image, const std::string& ins
 
 // Publishes every finished key with its aliases. A key without a ready binding does not exist yet
 // for any caller, so it stays out.
-void LoadKeys(const StoreImage& image, KeyDirectory& keys);
+//
+// Errors: KMSInternalException when a stored policy is missing or does not compile.
+Status LoadKeys(const StoreImage& image, PolicyCache& policies, KeyDirectory& keys);
 
 // Takes over the answers whose key is published in `keys`.
 void LoadClientTokens(const StoreImage& image, const KeyDirectory& keys, ClientTokens& tokens);

@@ -153,6 +153,7 @@ class Server::Impl {
   std::optional<ConnectionReporter> reporter_;
   KeyDirectory keys_;
   PrincipalDirectory principals_;
+  PolicyCache policies_;
   ClientTokens client_tokens_;
   LastUsage last_usage_;
   std::optional<app::KeyQuota> key_quota_;
@@ -253,7 +254,7 @@ Result<void, StartError> Server::Impl::LoadImage() {
                {"left_open", static_cast<std::int64_t>(reconciled->left_open)},
                {"orphans", static_cast<std::int64_t>(reconciled->orphans)},
                {"missing", static_cast<std::int64_t>(reconciled->missing)}});
-  LoadKeys(image_, keys_);
+  if (const Status keys = LoadKeys(image_, policies_, keys_); !keys) return StoreFailed(keys.error());
   const Status loaded = app::LoadPrincipals(image_, principals_);
   if (!loaded.has_value()) return StoreFailed(loaded.error());
   LoadClientTokens(image_, keys_, client_tokens_);
@@ -282,7 +283,7 @@ Result<void, StartError> Server::Impl::OpenFronts() {
       app::DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_, *token_.hsm, clock_},
       image_, *log_, *metrics_);
   engine_.emplace(app::Engine{config_.site, std::exchange(image_, {}).meta.store_id, instance_id_,
-                              keys_, principals_, client_tokens_, last_usage_, *key_quota_, *store_,
+                              keys_, principals_, policies_, client_tokens_, last_usage_, *key_quota_, *store_,
                               *token_.hsm, *token_.sealer, clock_, random_, *control_,
                               *token_control_,
                               [this](const app::CallContext& call, const Status& status) {

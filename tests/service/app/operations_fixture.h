@@ -59,7 +59,7 @@ class OperationsTest : public ::testing::Test {
     control_ = std::make_unique<WorkerPool>(kControlThreads, 100);
     token_control_ = std::make_unique<WorkerPool>(kControlThreads, 100);
     engine_ = std::make_unique<Engine>(
-        Engine{kSite, "store", "instance", keys_, principals_, client_tokens_, last_usage_,
+        Engine{kSite, "store", "instance", keys_, principals_, policies_, client_tokens_, last_usage_,
                key_quota_, *store_, *open_.hsm, *open_.sealer, clock_, random_, *control_,
                *token_control_, [this](const CallContext&, const Status&) { ++finished_; }});
     caller_ = AddCaller("Admin");
@@ -212,6 +212,7 @@ class OperationsTest : public ::testing::Test {
   SettableClock clock_;
   KeyDirectory keys_;
   PrincipalDirectory principals_;
+  PolicyCache policies_;
   ClientTokens client_tokens_;
   LastUsage last_usage_;
   KeyQuota key_quota_{keys_, {.per_account = 5, .per_token = 0}};

@@ -212,7 +212,8 @@ TEST_F(ReconciliationTest, OnlyKeysWithAReadyBindingArePublished) {
   image_.aliases.push_back({account_, "alias/one", Key(1)});
   image_.aliases.push_back({account_, "alias/two", Key(2)});
   KeyDirectory keys;
-  LoadKeys(image_, keys);
+  PolicyCache policies;
+  ASSERT_TRUE(LoadKeys(image_, policies, keys).has_value());
   const KeyViewPtr view = keys.Find(Key(1));
   ASSERT_NE(view, nullptr);
   EXPECT_EQ(view->arn, "arn:aws:kms:us-west-2:111122223333:key/" + Key(1).ToString());
@@ -239,7 +240,8 @@ TEST_F(ReconciliationTest, GrantsComeWithTheirKeys) {
   add_grant(2, 2);
   add_grant(3, 1);
   KeyDirectory keys;
-  LoadKeys(image_, keys);
+  PolicyCache policies;
+  ASSERT_TRUE(LoadKeys(image_, policies, keys).has_value());
   EXPECT_EQ(keys.Find(Key(1))->grants.size(), 2U);
   EXPECT_EQ(keys.Find(Key(2))->grants.size(), 1U);
   EXPECT_THAT(keys.ListRetirableGrants("AIDA", std::nullopt, 10), SizeIs(3));
@@ -251,7 +253,8 @@ TEST_F(ReconciliationTest, AClientTokenWhoseKeyIsNotPublishedIsNoAnswer) {
   image_.client_tokens.push_back({"p", "finished", "h", Key(1), 7});
   image_.client_tokens.push_back({"p", "left open", "h", Key(2), 8});
   KeyDirectory keys;
-  LoadKeys(image_, keys);
+  PolicyCache policies;
+  ASSERT_TRUE(LoadKeys(image_, policies, keys).has_value());
   ClientTokens tokens;
   LoadClientTokens(image_, keys, tokens);
   EXPECT_EQ(tokens.Find("p", "finished"), Key(1));
