@@ -32,6 +32,8 @@ struct CallContext {
 
   // For the log; written by the pipeline as it learns it. Complete before `Done` runs.
   std::string key_arn;
+  // The statement or grant that decided, with its kind: "key policy: Let Alice in".
+  std::string decided_by;
 };
 
 using CallPtr = std::shared_ptr<CallContext>;

@@ -12,6 +12,7 @@
 #include "keystate/principal_directory.h"
 #include "keystate/random.h"
 #include "keystate/sealer.h"
+#include "service/app/audit.h"
 #include "service/app/call_context.h"
 #include "service/app/key_quota.h"
 #include "service/app/worker_pool.h"
@@ -43,6 +44,8 @@ struct Engine {
   // for a token has a pool of its own.
   WorkerPool& control;
   WorkerPool& token_control;
+  // Null: nothing is recorded.
+  AuditSink* audit;
   // Told of every finished call: logs and metrics. Must not block.
   std::function<void(const CallContext&, const Status&)> on_finished;
   // The highest time that was ever seen: a clock that was put back must not bring a deletion

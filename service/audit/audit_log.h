@@ -1,0 +1,45 @@
+// The record of every decision, as lines of JSON in the shape of CloudTrail's events.
+#pragma once
+
+#include "service/app/audit.h"
+#include "service/audit/audit_file.h"
+
+#include <memory>
+#include <string>
+
+namespace hallmark::audit {
+
+// What every record says.
+struct AuditOrigin {
+  Site site;
+  std::string token_id;
+};
+
+// One line per call: who, what, on which key, how it ended, which statement or grant decided, how
+// long it took. Never a message, a MAC, a grant token or a client token: fields of bytes and those
+// that the schema calls sensitive are left out.
+//
+// Source of the shape: CloudTrail record contents; what KMS puts there is in the KMS developer
+// guide, "CloudTrail log entries".
+class AuditLog final : public app::AuditSink {
+ public:
+  // Room for what is not known when a call begins: outcome, decision, ids.
+  static constexpr std::size_t kTailBytes = 8 * 1024;
+
+  // Both outlive it.
+  AuditLog(AuditOrigin origin, AuditFile& file, Clock& clock, RandomSource& random)
+      : origin_(std::move(origin)), file_(file), clock_(clock), random_(random) {}
+
+  Result<std::unique_ptr<Slot>> Reserve(const app::CallContext& call,
+                                        const google::protobuf::Message& request) override;
+
+ private:
+  class FileSlot;
+
+  const AuditOrigin origin_;
+  AuditFile& file_;
+  Clock& clock_;
+  RandomSource& random_;
+};
+
+}  // namespace hallmark::audit
