@@ -107,6 +107,8 @@ constexpr KeyRow<Config> kKeys[] = {
      }},
     {"log", "file", kLive, kIn<&Config::log, &Config::Log::file>,
      [](Field f, Config& c) { f.OptionalPath(c.log.file); }},
+    {"audit", "file", kNextStart, kIn<&Config::audit_file>,
+     [](Field f, Config& c) { f.Path(c.audit_file); }},
 };
 
 constexpr KeyRow<TokenOptions> kTokenKeys[] = {
@@ -227,7 +229,8 @@ void ResolvePaths(const std::filesystem::path& folder, Config& config) {
   };
   for (std::filesystem::path* path :
        {&config.tls.certificate, &config.tls.private_key, &config.tls.client_ca,
-        &config.admin_socket, &config.store_directory, &config.endpoints_file, &config.log.file}) {
+        &config.admin_socket, &config.store_directory, &config.endpoints_file, &config.log.file,
+        &config.audit_file}) {
     resolve(*path);
   }
   for (pkcs11::TokenOptions& token : config.tokens) {

@@ -54,6 +54,9 @@ struct Config {
     std::filesystem::path file;  // empty: standard error
   } log;
 
+  // Where every decision is recorded.
+  std::filesystem::path audit_file = "logs/audit.jsonl";
+
   std::vector<pkcs11::TokenOptions> tokens;  // exactly one for now
 };
 

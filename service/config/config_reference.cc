@@ -72,6 +72,12 @@ constexpr std::array kLog{
             "\"json\": one object a line. \"text\": one line of name=value for people."},
     KeyHelp{"file", "\"\"", true, "File to append to. Empty: standard error."},
 };
+constexpr std::array kAudit{
+    KeyHelp{
+        "file", "\"logs/audit.jsonl\"", true,
+        "File to which the record of every call is appended, one JSON object a line, before the "
+        "call is answered. While it cannot be written nothing is answered."},
+};
 constexpr std::array kToken{
     KeyHelp{"module", "\"/usr/lib/softhsm/libsofthsm2.so\"", false, "The vendor's PKCS#11 module."},
     KeyHelp{"uri", "\"pkcs11:token=hallmark?pin-source=user.pin\"", false,
@@ -110,6 +116,7 @@ constexpr std::array kReference{
     SectionHelp{"store", "", kStore},
     SectionHelp{"metrics", "", kMetrics},
     SectionHelp{"log", "", kLog},
+    SectionHelp{"audit", "", kAudit},
     SectionHelp{
         "token.main",
         "The token that holds the keys: exactly one for now. \"main\" is its id, under which "

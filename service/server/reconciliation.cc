@@ -142,13 +142,13 @@ Status LoadKeys(const StoreImage& image, PolicyCache& policies, KeyDirectory& ke
         key.policy_hash.empty() ? app::DefaultPolicyOf(policies, image.meta.site, key.account)
                                 : policies.Get(*document->second, PolicyKind::kKey);
     if (!policy) {
-      return Fail(Exception::kKMSInternalException,
-                  "The stored policy of key " + arn +
-                      " does not compile: " + policy.error().message);
+      return Fail(
+          Exception::kKMSInternalException,
+          "The stored policy of key " + arn + " does not compile: " + policy.error().message);
     }
-    keys.Publish(std::make_shared<const KeyView>(KeyView{
-        key, arn, *material->second, bindings->second, std::move(tags[key.id]),
-        GrantSet::Of(std::move(grants[key.id])), *std::move(policy)}));
+    keys.Publish(std::make_shared<const KeyView>(
+        KeyView{key, arn, *material->second, bindings->second, std::move(tags[key.id]),
+                GrantSet::Of(std::move(grants[key.id])), *std::move(policy)}));
     published.insert(key.id);
   }
   for (const AliasRecord& alias : image.aliases) {

@@ -11,6 +11,7 @@
 #include "service/app/engine.h"
 #include "service/app/key_quota.h"
 #include "service/app/worker_pool.h"
+#include "service/audit/audit_log.h"
 #include "service/authn/peer_identity.h"
 #include "service/grpc/admin_front.h"
 #include "service/grpc/grpc_front.h"
@@ -148,6 +149,8 @@ class Server::Impl {
   std::optional<grpc_front::Listener> key_listener_;
   std::optional<grpc_front::Listener> admin_listener_;
   pkcs11::OpenToken token_;
+  std::unique_ptr<audit::AuditFile> audit_file_;
+  std::optional<audit::AuditLog> audit_log_;
   std::optional<Metrics> metrics_;  // after the token, which scrapes look at
   std::string metrics_address_;
   std::optional<ConnectionReporter> reporter_;
@@ -254,7 +257,8 @@ Result<void, StartError> Server::Impl::LoadImage() {
                {"left_open", static_cast<std::int64_t>(reconciled->left_open)},
                {"orphans", static_cast<std::int64_t>(reconciled->orphans)},
                {"missing", static_cast<std::int64_t>(reconciled->missing)}});
-  if (const Status keys = LoadKeys(image_, policies_, keys_); !keys) return StoreFailed(keys.error());
+  if (const Status keys = LoadKeys(image_, policies_, keys_); !keys)
+    return StoreFailed(keys.error());
   const Status loaded = app::LoadPrincipals(image_, principals_);
   if (!loaded.has_value()) return StoreFailed(loaded.error());
   LoadClientTokens(image_, keys_, client_tokens_);
@@ -274,6 +278,12 @@ Result<void, StartError> Server::Impl::OpenFronts() {
     metrics_address_ = *std::move(address);
   }
   reporter_.emplace(*log_, *metrics_);
+  auto audit_file =
+      audit::AuditFile::Open(config_.audit_file, std::make_shared<audit::FileCalls>());
+  if (!audit_file.has_value()) return CannotStart(EX_IOERR, std::move(audit_file).error());
+  audit_file_ = *std::move(audit_file);
+  audit_log_.emplace(audit::AuditOrigin{config_.site, token_.hsm->token_id()}, *audit_file_, clock_,
+                     random_);
   control_.emplace(kControlThreads, kMaxQueuedControlWork);
   token_control_.emplace(kTokenControlThreads, kMaxQueuedControlWork);
   admin_pool_.emplace(kAdminThreads, kMaxQueuedAdminWork);
@@ -283,9 +293,9 @@ Result<void, StartError> Server::Impl::OpenFronts() {
       app::DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_, *token_.hsm, clock_},
       image_, *log_, *metrics_);
   engine_.emplace(app::Engine{config_.site, std::exchange(image_, {}).meta.store_id, instance_id_,
-                              keys_, principals_, policies_, client_tokens_, last_usage_, *key_quota_, *store_,
-                              *token_.hsm, *token_.sealer, clock_, random_, *control_,
-                              *token_control_,
+                              keys_, principals_, policies_, client_tokens_, last_usage_,
+                              *key_quota_, *store_, *token_.hsm, *token_.sealer, clock_, random_,
+                              *control_, *token_control_, &*audit_log_,
                               [this](const app::CallContext& call, const Status& status) {
                                 metrics_->Finished(call, status);
                                 request_log_->Finished(call, status);
@@ -365,15 +375,26 @@ void Server::Impl::FollowToken(const std::stop_token& stop) {
   Mutex mu;
   ConditionVariable stopped;
   bool shown = token_.hsm->available();
+  bool recorded = true;
   const MutexLock lock(mu);
   while (!stop.stop_requested()) {
     stopped.wait_for(mu, stop, kHealthInterval, [] { return false; });
+    // The probe also ends an outage of the audit log when nobody calls.
+    const bool records = audit_file_->Probe();
+    if (records != recorded) {
+      log_->Write(records ? LogLevel::kInfo : LogLevel::kError, "health",
+                  {{"audit", records ? "written again"
+                                     : "cannot be written: nothing is answered until it can"}});
+    }
     const bool available = token_.hsm->available();
-    if (available == shown || stop.stop_requested()) continue;
+    if (available != shown) {
+      log_->Write(available ? LogLevel::kInfo : LogLevel::kError, "health",
+                  {{"token", available ? "available" : "unavailable"}});
+    }
+    const bool changed = (available && records) != (shown && recorded);
     shown = available;
-    SetServing(available);
-    log_->Write(available ? LogLevel::kInfo : LogLevel::kError, "health",
-                {{"token", available ? "available" : "unavailable"}});
+    recorded = records;
+    if (changed && !stop.stop_requested()) SetServing(available && records);
   }
 }
 

@@ -61,7 +61,7 @@ class OperationsTest : public ::testing::Test {
     engine_ = std::make_unique<Engine>(
         Engine{kSite, "store", "instance", keys_, principals_, policies_, client_tokens_, last_usage_,
                key_quota_, *store_, *open_.hsm, *open_.sealer, clock_, random_, *control_,
-               *token_control_, [this](const CallContext&, const Status&) { ++finished_; }});
+               *token_control_, nullptr, [this](const CallContext&, const Status&) { ++finished_; }});
     caller_ = AddCaller("Admin");
   }
   ~OperationsTest() override { FaultList::Disarm(); }

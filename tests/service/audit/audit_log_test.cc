@@ -1,0 +1,111 @@
+#include "service/audit/audit_log.h"
+
+#include "hallmark/v1/kms.pb.h"
+#include "service/system/system.h"
+#include "tests/service/fake_clock.h"
+#include "tests/support/temporary_directory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <memory>
+#include <string>
+
+namespace hallmark::audit {
+namespace {
+
+using hallmark::testing::TemporaryDirectory;
+using nlohmann::json;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class AuditLogTest : public ::testing::Test {
+ protected:
+  AuditLogTest() {
+    call_.request_id = "0b8bd6a4-36f4-4b1c-9c6c-4f5a2c1d7e90";
+    call_.operation = Operation::kGenerateMac;
+    call_.started = clock_.SteadyNow();
+    call_.peer = "127.0.0.1:41234";
+    call_.key_arn = "arn:aws:kms:us-west-2:111122223333:key/k";
+    call_.decided_by = "identity policy: Everything";
+    const PrincipalRecord alice{
+        .unique_id = "AIDAhmALICE",
+        .arn = *PrincipalArn::Parse("arn:aws:iam::111122223333:user/alice", site_)};
+    call_.caller = std::make_shared<Principal>(Principal{alice, nullptr, {}, {}, {}});
+  }
+
+  json Recorded(const google::protobuf::Message& request, const Status& outcome) {
+    auto slot = log_.Reserve(call_, request);
+    EXPECT_TRUE(slot.has_value());
+    EXPECT_TRUE((*slot)->Write(call_, outcome).has_value());
+    std::ifstream in(path_);
+    for (std::string line; std::getline(in, line);) text_ = line;
+    return json::parse(text_);
+  }
+
+  const Site site_{"aws", "us-west-2"};
+  const TemporaryDirectory directory_;
+  const std::filesystem::path path_ = directory_.path() / "audit.jsonl";
+  service::FakeClock clock_;
+  service::OsRandom random_;
+  std::unique_ptr<AuditFile> file_ = *AuditFile::Open(path_, std::make_shared<FileCalls>());
+  AuditLog log_{{site_, "main"}, *file_, clock_, random_};
+  app::CallContext call_;
+  std::string text_;
+};
+
+TEST_F(AuditLogTest, ARecordHasTheShapeOfCloudTrails) {
+  v1::GenerateMacRequest request;
+  request.set_key_id("alias/demo");
+  request.set_mac_algorithm(v1::MAC_ALGORITHM_SPEC_HMAC_SHA_256);
+  request.set_message("very secret");
+  request.add_grant_tokens("a-grant-token");
+  const json record = Recorded(request, {});
+  EXPECT_EQ(record["eventName"], "GenerateMac");
+  EXPECT_EQ(record["eventSource"], "kms.amazonaws.com");
+  EXPECT_EQ(record["awsRegion"], "us-west-2");
+  EXPECT_EQ(record["sourceIPAddress"], "127.0.0.1");
+  EXPECT_EQ(record["readOnly"], true);
+  EXPECT_EQ(record["responseElements"], nullptr);
+  EXPECT_EQ(record["requestID"], call_.request_id);
+  EXPECT_EQ(record["userIdentity"]["arn"], "arn:aws:iam::111122223333:user/alice");
+  EXPECT_EQ(record["userIdentity"]["type"], "IAMUser");
+  EXPECT_EQ(record["resources"][0]["ARN"], call_.key_arn);
+  EXPECT_EQ(record["hallmark"]["decidedBy"], "identity policy: Everything");
+  EXPECT_EQ(record["hallmark"]["token"], "main");
+  EXPECT_FALSE(record.contains("errorCode"));
+  // Neither the message nor a grant token.
+  EXPECT_EQ(record["requestParameters"],
+            (json{{"keyId", "alias/demo"}, {"macAlgorithm", "HMAC_SHA_256"}}));
+  EXPECT_THAT(text_, Not(HasSubstr("secret")));
+}
+
+TEST_F(AuditLogTest, ARefusalIsRecordedWithItsReason) {
+  v1::DescribeKeyRequest request;
+  request.set_key_id("k\n\"");
+  call_.operation = Operation::kDescribeKey;
+  const json record =
+      Recorded(request, Fail(Exception::kAccessDeniedException, "User: x is not authorized"));
+  EXPECT_EQ(record["errorCode"], "AccessDeniedException");
+  EXPECT_EQ(record["errorMessage"], "User: x is not authorized");
+  EXPECT_EQ(record["requestParameters"]["keyId"], "k\n\"");
+}
+
+TEST_F(AuditLogTest, WhoIsNotKnownIsRecordedToo) {
+  call_.caller = nullptr;
+  const json record =
+      Recorded(v1::ListKeysRequest(), Fail(Exception::kUnrecognizedClientException, "nobody"));
+  EXPECT_EQ(record["userIdentity"]["type"], "Unknown");
+}
+
+TEST_F(AuditLogTest, ASlotThatIsNotUsedGivesItsRoomBack) {
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_TRUE(log_.Reserve(call_, v1::ListKeysRequest()).has_value());
+  }
+  EXPECT_EQ(std::filesystem::file_size(path_), 0U);
+}
+
+}  // namespace
+}  // namespace hallmark::audit
