@@ -59,7 +59,7 @@ class AuditLogTest : public ::testing::Test {
 TEST_F(AuditLogTest, ARecordHasTheShapeOfCloudTrails) {
   v1::GenerateMacRequest request;
   request.set_key_id("alias/demo");
-  request.set_mac_algorithm(v1::MAC_ALGORITHM_SPEC_HMAC_SHA_256);
+  request.set_mac_algorithm(v1::MAC_ALGORITHM_HMAC_SHA_256);
   request.set_message("very secret");
   request.add_grant_tokens("a-grant-token");
   const json record = Recorded(request, {});
