@@ -12,11 +12,9 @@ namespace hallmark::grpc_front {
 // What a completion queue hands out. Lives until it has been completed.
 class Completion {
  public:
+  virtual ~Completion() = default;
   // `ok` is false when what was asked for will not come, since the server stops. Does not throw.
   virtual void Complete(bool ok) = 0;
-
- protected:
-  ~Completion() = default;
 };
 
 // Calls a member function of what it is a part of.

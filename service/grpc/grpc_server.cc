@@ -63,6 +63,7 @@ Result<std::unique_ptr<GrpcServer>, std::string> GrpcServer::Start(
   // gRPC's own comes with callbacks.
   grpc::EnableDefaultHealthCheckService(false);
   std::vector<std::string> names;
+  names.reserve(services.size() + 2);
   for (const QueuedService* service : services) names.emplace_back(service->full_name());
   names.emplace_back(grpc::health::v1::Health::service_full_name());
   names.emplace_back(grpc::reflection::v1alpha::ServerReflection::service_full_name());
@@ -72,6 +73,7 @@ Result<std::unique_ptr<GrpcServer>, std::string> GrpcServer::Start(
   Configure(builder, options);
   for (QueuedService* service : started->all_services()) service->Register(builder);
   std::vector<std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>> handlers;
+  handlers.reserve(doors.size());
   for (Door& door : doors) {
     handlers.push_back(builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,

@@ -26,7 +26,7 @@ using testing::kSessionArn;
 using testing::RaisesWith;
 using testing::World;
 
-// Section 5.4: the texts.
+// The texts, as recorded.
 struct TextRow {
   const char* name;
   World world;
@@ -89,7 +89,7 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     [](const auto& row) { return row.param.name; });
 
-// Section 5.3.
+// The lockout safety check.
 TEST(CheckLockoutTest, TheAuthorMustBeAbleToChangeThePolicyAgain) {
   struct LockoutRow {
     std::string key;

@@ -43,7 +43,7 @@ TEST_P(AuthorizeGrantsTest, Decides) {
   EXPECT_EQ(Decide(GetParam().world), GetParam().want) << GetParam().why;
 }
 
-// Section 4.8: grants versus other policies, same account.
+// Grants beside other policies, in the account of the key.
 INSTANTIATE_TEST_SUITE_P(
     Grants, AuthorizeGrantsTest,
     ::testing::ValuesIn<Row>({
@@ -155,7 +155,7 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     [](const auto& row) { return row.param.name; });
 
-// Section 4.5: who may retire a grant is said by the grant and by IAM, never by a key policy.
+// Who may retire a grant is said by the grant and by IAM, never by a key policy.
 INSTANTIATE_TEST_SUITE_P(
     RetireGrant, AuthorizeGrantsTest,
     ::testing::ValuesIn<Row>({

@@ -55,7 +55,7 @@ TEST_P(AuthorizeTest, Decides) {
   EXPECT_EQ(Decide(GetParam().world), GetParam().want) << GetParam().why;
 }
 
-// Section 5.1, points 1 to 5.
+// In the account of the key.
 INSTANTIATE_TEST_SUITE_P(
     Evaluation, AuthorizeTest,
     ::testing::ValuesIn<Row>({
@@ -257,7 +257,7 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     [](const auto& row) { return row.param.name; });
 
-// Section 5.1, point 6: both sides must allow.
+// Across accounts both sides must allow.
 INSTANTIATE_TEST_SUITE_P(
     AcrossAccounts, AuthorizeTest,
     ::testing::ValuesIn<Row>({
@@ -341,7 +341,7 @@ TEST(AuthorizeTest, OnlyTheListedOperationsWorkAcrossAccounts) {
   }
 }
 
-// Section 5.1, point 7.
+// Operations that never consult a key policy.
 TEST(AuthorizeTest, IamOnlyOperationsNeverConsultAKeyPolicy) {
   for (const Operation operation :
        {Operation::kCreateKey, Operation::kListKeys, Operation::kListAliases,

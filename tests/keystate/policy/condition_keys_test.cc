@@ -58,7 +58,7 @@ const std::vector<Op> kOnKey{Op::kGenerateMac, Op::kDescribeKey, Op::kPutKeyPoli
                              Op::kTagResource};
 const std::vector<Op> kWithoutKey{Op::kListKeys, Op::kListAliases, Op::kGenerateRandom};
 
-// Section 5.5, row by row.
+// KMS's condition keys, one by one.
 INSTANTIATE_TEST_SUITE_P(
     Table, ConditionKeyTest,
     ::testing::ValuesIn<KeyRow>({
@@ -234,7 +234,7 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     [](const auto& row) { return row.param.name; });
 
-// Section 5.5, "if the key exceeds the 50-alias quota the condition denies".
+// A key with more aliases than the quota: the condition denies.
 TEST(ConditionTest, AConditionOnTooManyAliasesDenies) {
   RequestContext context;
   context.resource_aliases = &kTooManyAliases;

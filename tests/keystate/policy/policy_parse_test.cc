@@ -52,7 +52,7 @@ TEST_P(AcceptedPolicyTest, Compiles) {
 constexpr PolicyKind kIdentity = PolicyKind::kIdentity;
 constexpr PolicyKind kKey = PolicyKind::kKey;
 
-// Section 5.2 of KMS's rules: what each element may be.
+// What each element may be.
 INSTANTIATE_TEST_SUITE_P(
     Policies, AcceptedPolicyTest,
     ::testing::ValuesIn<AcceptedPolicy>({
@@ -341,7 +341,7 @@ TEST(PolicyTest, TheSizeOfAKeyPolicyIsAQuota) {
               Raises(Exception::kMalformedPolicyDocumentException));
 }
 
-// Binding principals: rows of section 5.2.
+// Binding principals.
 std::optional<std::string> Resolve(std::string_view principal) {
   if (principal == "arn:aws:iam::111122223333:user/u" || principal == "HMIDUSER") return "HMIDUSER";
   if (principal == "arn:aws:iam::111122223333:role/r") return "HMIDROLE";

@@ -15,7 +15,7 @@ namespace {
 using testing::IsOk;
 using testing::kHome;
 
-// Section 1.10.
+// As KMS lays policies out.
 TEST(DefaultKeyPolicyTest, DelegatesToTheAccount) {
   const std::string document = DefaultKeyPolicy({"aws", "us-west-2"}, kHome);
   const auto policy = Policy::Parse(document, PolicyKind::kKey);

@@ -140,9 +140,7 @@ TEST_F(KeyLifeTest, TheLastSuccessfulUseIsKnownAtOnceAndStoredByTheFlush) {
   EXPECT_TRUE(usage().has_key_last_usage());
   EXPECT_FALSE(usage().key_last_usage().has_operation());
 
-  auto made = StartMac(key);
-  made->call->request_id = "made";
-  EXPECT_THAT(made->answer.get(), IsOk());
+  EXPECT_THAT(Mac(key), IsOk());
   EXPECT_EQ(usage().key_last_usage().operation(),
             v1::KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_MAC);
   EXPECT_TRUE(store_->Load()->last_usages.empty());
