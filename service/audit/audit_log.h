@@ -1,6 +1,9 @@
 // The record of every decision, as lines of JSON in the shape of CloudTrail's events.
 #pragma once
 
+#include "keystate/clock.h"
+#include "keystate/ids.h"
+#include "keystate/random.h"
 #include "service/app/audit.h"
 #include "service/audit/audit_file.h"
 

@@ -37,7 +37,8 @@ TEST(PolicyCacheTest, IdenticalPoliciesExistOnce) {
 
 TEST(PolicyCacheTest, WhatNobodyUsesIsDropped) {
   PolicyCache cache;
-  const std::weak_ptr<const StoredPolicy> unused = *cache.Get(Record("a", kDocument), PolicyKind::kIdentity);
+  const std::weak_ptr<const StoredPolicy> unused =
+      *cache.Get(Record("a", kDocument), PolicyKind::kIdentity);
   EXPECT_TRUE(unused.expired());
   EXPECT_EQ(cache.CountInUse(), 0U);
   std::vector<StoredPolicyPtr> used;
@@ -63,7 +64,8 @@ TEST(PolicyCacheTest, ThreadsGetTheSamePolicy) {
     std::vector<std::jthread> threads;
     for (auto& one : got) {
       threads.emplace_back([&cache, &one] {
-        for (int i = 0; i < 100; ++i) one = *cache.Get(Record("a", kDocument), PolicyKind::kIdentity);
+        for (int i = 0; i < 100; ++i)
+          one = *cache.Get(Record("a", kDocument), PolicyKind::kIdentity);
       });
     }
   }

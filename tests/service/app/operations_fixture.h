@@ -58,10 +58,10 @@ class OperationsTest : public ::testing::Test {
     store_ = *std::move(store);
     control_ = std::make_unique<WorkerPool>(kControlThreads, 100);
     token_control_ = std::make_unique<WorkerPool>(kControlThreads, 100);
-    engine_ = std::make_unique<Engine>(
-        Engine{kSite, "store", "instance", keys_, principals_, policies_, client_tokens_, last_usage_,
-               key_quota_, *store_, *open_.hsm, *open_.sealer, clock_, random_, *control_,
-               *token_control_, nullptr, [this](const CallContext&, const Status&) { ++finished_; }});
+    engine_ = std::make_unique<Engine>(Engine{
+        kSite, "store", "instance", keys_, principals_, policies_, client_tokens_, last_usage_,
+        key_quota_, *store_, *open_.hsm, *open_.sealer, clock_, random_, *control_, *token_control_,
+        nullptr, [this](const CallContext&, const Status&) { ++finished_; }});
     caller_ = AddCaller("Admin");
   }
   ~OperationsTest() override { FaultList::Disarm(); }
