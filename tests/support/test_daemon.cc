@@ -96,6 +96,8 @@ void TestDaemon::WriteConfiguration(const Options& options) const {
 [log]
 level = "debug"
 file = "log"
+[audit]
+file = "audit.jsonl"
 [grpc]
 listen = "127.0.0.1:0"
 )" + options.grpc_settings + R"(
