@@ -129,8 +129,8 @@ struct KeyAndGrant {
 
 // The grant that is about to end by its own rules, for whoever asks. Another account must not learn
 // from its key and id whether they exist: it is refused like somebody whom the grant gives nothing.
-Result<KeyAndGrant> FindByKeyAndId(const Engine& engine, const CallContext& call,
-                                   std::string_view key_id, std::string_view grant_id) {
+Result<KeyAndGrant> FindByKeyAndId(const Engine& engine, CallContext& call, std::string_view key_id,
+                                   std::string_view grant_id) {
   const AccountId& home = call.caller->record.arn.account();
   HALLMARK_ASSIGN_OR_RETURN(
       const KeyReference reference,
