@@ -48,6 +48,10 @@ void FillFromCall(const Engine& engine, const CallContext& call, RequestContext*
 // The part that a key has. `view` and `aliases` are borrowed.
 void FillFromKey(const KeyView& view, const KeyAliases& aliases, RequestContext* context);
 
+// The statement or grant that decided, with its kind: "key policy: Let Alice in". Empty: nothing
+// matched.
+std::string DecidedBy(const Decision& decision);
+
 // The address of "127.0.0.1:41234" and "[::1]:41234".
 std::string_view AddressOf(std::string_view peer);
 

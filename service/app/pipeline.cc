@@ -33,8 +33,10 @@ Result<KeyViewPtr> Find(const Engine& engine, const KeyReference& reference, boo
   return NoSuchKey(engine.site, reference.account, *reference.key_id());
 }
 
-Status Decide(const AccessRequest& request) {
+// `decided_by` may be null.
+Status Decide(const AccessRequest& request, std::string* decided_by) {
   const Decision decision = Authorize(request);
+  if (decided_by != nullptr) *decided_by = DecidedBy(decision);
   if (decision.allowed) return {};
   return Unexpected(AccessDenied(request, decision));
 }
@@ -74,14 +76,15 @@ Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request) 
     // gives nothing.
     const AccessRequest access{
         caller, request.operation, reference.account, request.key_id, context, nullptr, nullptr};
-    HALLMARK_RETURN_IF_ERROR(Decide(access));
+    HALLMARK_RETURN_IF_ERROR(Decide(access, request.decided_by));
     return Fail(Exception::kAccessDeniedException);
   }
   const KeyAliases aliases(engine, *view);
   FillFromKey(*view, aliases, &context);
   const KeyGrants grants(*view, request.caller, request.child);
   HALLMARK_RETURN_IF_ERROR(Decide({caller, request.operation, view->key.account, view->arn, context,
-                                   &view->policy->compiled, &grants}));
+                                   &view->policy->compiled, &grants},
+                                  request.decided_by));
   HALLMARK_RETURN_IF_ERROR(
       CheckState(request.operation, view->key.state, view->key.origin, view->arn, request.role));
   return view;
@@ -97,7 +100,8 @@ Result<KeyViewPtr> AdmitKey(const Engine& engine, CallContext& call, std::string
                                                  .key_id = key_id,
                                                  .grant_tokens = grant_tokens,
                                                  .context = context,
-                                                 .child = child});
+                                                 .child = child,
+                                                 .decided_by = &call.decided_by});
   // What was asked for, where the key itself stays unknown.
   call.key_arn = view ? (*view)->arn : std::string(key_id);
   return view;
@@ -122,21 +126,22 @@ Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
   return caller;
 }
 
-Status AuthorizeResource(const Engine& engine, const CallContext& call, Operation operation,
+Status AuthorizeResource(const Engine& engine, CallContext& call, Operation operation,
                          const AccountId& account, std::string_view resource_arn,
                          RequestContext context) {
   FillFromCall(engine, call, &context);
   const Caller caller = CallerOf(*call.caller);
-  return Decide({caller, operation, account, resource_arn, context, nullptr, nullptr});
+  return Decide({caller, operation, account, resource_arn, context, nullptr, nullptr},
+                &call.decided_by);
 }
 
-Status AuthorizeAccount(const Engine& engine, const CallContext& call, Operation operation,
+Status AuthorizeAccount(const Engine& engine, CallContext& call, Operation operation,
                         const RequestContext& context) {
   return AuthorizeResource(engine, call, operation, call.caller->record.arn.account(), "*",
                            context);
 }
 
-Result<KeyId> FindOwnKey(const Engine& engine, const CallContext& call, std::string_view key_id) {
+Result<KeyId> FindOwnKey(const Engine& engine, CallContext& call, std::string_view key_id) {
   const AccountId& home = call.caller->record.arn.account();
   HALLMARK_ASSIGN_OR_RETURN(
       const KeyReference reference,
