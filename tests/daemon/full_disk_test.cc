@@ -227,6 +227,8 @@ TEST_F(AuditTest, RecordsEveryAnswerAndNoSecret) {
                                           "AccessDeniedException",
                                           "DryRunOperationException",
                                           "ValidationException",
+                                          "ValidationException",
+                                          "ValidationException",
                                           "",
                                           "",
                                           "KMSInvalidMacException",
