@@ -206,8 +206,8 @@ void CheckRepeated(const FieldRule& rule, const Message& message, const std::str
           reflection.GetRepeatedStringReference(message, rule.field, i, &scratch);
       CheckLength(CodePoints(text),
                   c.has_item_min_length() ? std::optional(c.item_min_length()) : std::nullopt,
-                  c.has_item_max_length() ? std::optional(c.item_max_length()) : std::nullopt, text,
-                  item_path, violations);
+                  c.has_item_max_length() ? std::optional(c.item_max_length()) : std::nullopt,
+                  c.sensitive() ? std::nullopt : std::optional(text), item_path, violations);
     } else if (rule.field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
       CheckEnum(*rule.field, reflection.GetRepeatedEnumValue(message, rule.field, i), item_path,
                 violations);

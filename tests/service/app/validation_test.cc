@@ -88,7 +88,7 @@ INSTANTIATE_TEST_SUITE_P(
          "or equal "
          "to 10"},
         {"EmptyGrantToken", [](Request& r) { r.add_grant_tokens(""); },
-         "Value '' at 'grantTokens.1.member' failed to satisfy constraint: Member must have length "
+         "Value at 'grantTokens.1.member' failed to satisfy constraint: Member must have length "
          "greater than or equal to 1"},
         {"AllAtOnce",
          [](Request& r) {
