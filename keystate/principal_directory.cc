@@ -26,7 +26,7 @@ Caller CallerOf(const Principal& principal) {
   caller.session_policy = principal.session_policy.get();
   caller.role_id = principal.record.role_id;
   caller.role_arn = principal.role_arn;
-  caller.tags = TagList(principal.record.tags);
+  caller.tags = TagList(principal.is_session() ? principal.session_tags : principal.record.tags);
   return caller;
 }
 
@@ -127,10 +127,16 @@ void PrincipalDirectory::Load(const std::vector<std::shared_ptr<const Principal>
 }
 
 void PrincipalDirectory::Publish(const std::shared_ptr<const Principal>& principal) {
+  Publish(std::vector{principal});
+}
+
+void PrincipalDirectory::Publish(const std::vector<std::shared_ptr<const Principal>>& principals) {
   MutexLock lock(writers_mu_);
   auto next = std::make_shared<Index>(*index_.Load());
-  Erase(*next, principal->record.unique_id);
-  Insert(*next, principal);
+  for (const auto& principal : principals) {
+    Erase(*next, principal->record.unique_id);
+    Insert(*next, principal);
+  }
   index_.Publish(std::move(next));
 }
 

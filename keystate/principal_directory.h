@@ -29,8 +29,13 @@ struct Principal {
   // document as its session policy.
   std::shared_ptr<const Policy> boundary{};
   std::shared_ptr<const Policy> session_policy{};
+  std::string boundary_document{};  // as it was given; of a session empty
   // Of an assumed-role session its role's; empty otherwise.
   std::string role_arn{};
+  // Of an assumed-role session its role's tags and its own; others have those of their records.
+  std::vector<PrincipalTag> session_tags{};
+
+  bool is_session() const { return !record.role_id.empty(); }
 };
 
 // The principal as authorization sees it. Borrows from it.
@@ -60,6 +65,8 @@ class PrincipalDirectory {
   void Load(const std::vector<std::shared_ptr<const Principal>>& principals);
   // Adds the principal or replaces the one with its unique id.
   void Publish(const std::shared_ptr<const Principal>& principal);
+  // The same for several: whoever looks sees all of them or none.
+  void Publish(const std::vector<std::shared_ptr<const Principal>>& principals);
   void Withdraw(const std::string& unique_id);
 
  private:

@@ -85,6 +85,7 @@ void CheckFiles(const toml::table& file, const Config& config, Mistakes& mistake
   // Not those of the socket and the endpoints: a service manager makes them just before the start.
   check.FolderOf("store.directory", config.store_directory);
   check.FolderOf("log.file", config.log.file);
+  check.FolderOf("audit.file", config.audit_file);
   for (const pkcs11::TokenOptions& token : config.tokens) CheckToken(token, check);
 }
 

@@ -1,7 +1,9 @@
 #include "service/grpc/grpc_front.h"
 
+#include "service/app/audit.h"
 #include "service/app/operations.h"
 #include "service/grpc/deadline.h"
+#include "service/grpc/peer_address.h"
 #include "service/grpc/request_id.h"
 #include "service/grpc/status.h"
 #include "service/grpc/unary_call.h"
@@ -16,18 +18,6 @@
 
 namespace hallmark::grpc_front {
 namespace {
-
-// "ipv4:127.0.0.1:41234" → "127.0.0.1:41234"; "ipv6:%5B::1%5D:41234" → "[::1]:41234".
-std::string PeerAddress(std::string uri) {
-  if (uri.starts_with("ipv4:")) return uri.erase(0, 5);
-  if (!uri.starts_with("ipv6:")) return uri;
-  uri.erase(0, 5);
-  for (const auto& [encoded, plain] : {std::pair{"%5B", "["}, std::pair{"%5D", "]"}}) {
-    if (const std::size_t at = uri.find(encoded); at != std::string::npos)
-      uri.replace(at, 3, plain);
-  }
-  return uri;
-}
 
 // The PEM text of the client's certificate; lives as long as the connection.
 std::string_view PeerCertificateOf(const grpc::AuthContext& auth) {
@@ -89,6 +79,11 @@ void GrpcFront::Listen(Operation operation) {
 
 void GrpcFront::Serve(const std::shared_ptr<Call>& call) {
   const auto refuse = [&](const Status& refusal) noexcept {
+    if (const auto passed_over = strangers_.Note(engine_.clock.SteadyNow())) {
+      app::AuditEvent event = app::EventOf(*call);
+      event.unrecorded = *passed_over;
+      app::RecordRefusal(engine_.audit, event, refusal);
+    }
     try {
       engine_.on_finished(*call, refusal);
     } catch (...) {  // a lost line in the log must not cost the caller its answer

@@ -10,6 +10,7 @@
 #include "service/app/admin_ops.h"
 #include "service/app/engine.h"
 #include "service/app/key_quota.h"
+#include "service/app/principal_loading.h"
 #include "service/app/worker_pool.h"
 #include "service/audit/audit_log.h"
 #include "service/authn/peer_identity.h"
@@ -312,7 +313,7 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   authenticator_.emplace(principals_, clock_);
   authenticator_->SetTrustDomains(std::exchange(trust_domains_, nullptr));
   key_front_.emplace(*engine_, *authenticator_, config_.grpc.max_call_duration);
-  admin_front_.emplace(*principal_admin_, maintenance_->admin(), *admin_pool_,
+  admin_front_.emplace(*principal_admin_, maintenance_->admin(), *admin_pool_, &*audit_log_,
                        config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 
