@@ -78,7 +78,7 @@ class PermissionsTest : public ::testing::Test {
   // Records of the audit log with this event name.
   static std::vector<nlohmann::json> Records(const std::string& event) {
     std::vector<nlohmann::json> records;
-    std::istringstream lines(ReadFile(daemon_->home() / "logs/audit.jsonl"));
+    std::istringstream lines(ReadFile(daemon_->audit_file()));
     for (std::string line; std::getline(lines, line);) {
       auto record = nlohmann::json::parse(line);
       if (record["eventName"] == event) records.push_back(std::move(record));
