@@ -37,6 +37,11 @@ std::shared_ptr<const Principal> PrincipalDirectory::FindByFingerprint(
   return Lookup(index_.Load()->by_fingerprint, fingerprint);
 }
 
+std::shared_ptr<const Principal> PrincipalDirectory::FindBySpiffeId(
+    std::string_view spiffe_id) const {
+  return Lookup(index_.Load()->by_spiffe_id, spiffe_id);
+}
+
 std::shared_ptr<const Principal> PrincipalDirectory::FindByArn(std::string_view arn) const {
   return Lookup(index_.Load()->by_arn, arn);
 }
@@ -80,6 +85,7 @@ void PrincipalDirectory::Erase(Index& index, const std::string& unique_id) {
   for (const CertificateRecord& certificate : old->certificates) {
     index.by_fingerprint.erase(certificate.fingerprint);
   }
+  index.by_spiffe_id.erase(old->record.spiffe_id);
   // A namesake may have been added since: its entry is not ours to erase.
   const auto by_arn = index.by_arn.find(old->record.arn.text());
   if (by_arn != index.by_arn.end() && by_arn->second == old) index.by_arn.erase(by_arn);
@@ -97,6 +103,9 @@ void PrincipalDirectory::Erase(Index& index, const std::string& unique_id) {
 void PrincipalDirectory::Insert(Index& index, const std::shared_ptr<const Principal>& principal) {
   for (const CertificateRecord& certificate : principal->certificates) {
     index.by_fingerprint[certificate.fingerprint] = principal;
+  }
+  if (!principal->record.spiffe_id.empty()) {
+    index.by_spiffe_id[principal->record.spiffe_id] = principal;
   }
   index.by_arn[principal->record.arn.text()] = principal;
   index.by_id[principal->record.unique_id] = principal;

@@ -49,6 +49,7 @@ class PrincipalDirectory {
   // The principal to whom this certificate belongs, or null.
   std::shared_ptr<const Principal> FindByFingerprint(
       const CertificateFingerprint& fingerprint) const;
+  std::shared_ptr<const Principal> FindBySpiffeId(std::string_view spiffe_id) const;
   std::shared_ptr<const Principal> FindByArn(std::string_view arn) const;
   std::shared_ptr<const Principal> FindByUniqueId(std::string_view unique_id) const;
   // The role of this name, whatever its path.
@@ -73,6 +74,7 @@ class PrincipalDirectory {
     std::map<std::string, std::shared_ptr<const Principal>, std::less<>> by_arn;
     std::map<std::string, std::shared_ptr<const Principal>, std::less<>> by_id;
     std::map<CertificateFingerprint, std::shared_ptr<const Principal>> by_fingerprint;
+    std::map<std::string, std::shared_ptr<const Principal>, std::less<>> by_spiffe_id;
     // "<account> <name>", without the path.
     std::map<std::string, std::shared_ptr<const Principal>, std::less<>> roles;
     // Role and session by unique ids.

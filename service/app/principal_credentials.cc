@@ -1,5 +1,6 @@
 // Principals, and what they prove themselves with.
 #include "keystate/bytes.h"
+#include "keystate/spiffe_id.h"
 #include "service/app/principal_parts.h"
 #include "service/app/secret_recipient.h"
 #include "service/app/validation.h"
@@ -53,20 +54,30 @@ Result<std::string> EncryptedSecret(const PrincipalAdmin& admin, const Request& 
   return recipient.Encrypt(admin.sealer.DeriveSecret("secret access key " + access_key_id));
 }
 
-// What a caller proves itself with.
-struct Credentials {
-  CertificateRecord certificate;
-  AccessKeyRecord access_key;
-};
-
 // `fingerprint` was validated: 64 hexadecimal digits.
-Credentials NewCredentials(PrincipalAdmin& admin, const std::string& principal_id,
-                           const std::string& fingerprint) {
-  Credentials made{{.principal_id = principal_id, .added = admin.clock.Now()},
-                   {RandomId(admin.random, "HMAK"), principal_id}};
+CertificateRecord NewCertificate(const PrincipalAdmin& admin, const std::string& principal_id,
+                                 const std::string& fingerprint) {
+  CertificateRecord made{.principal_id = principal_id, .added = admin.clock.Now()};
   const std::optional<Bytes> bytes = FromHex(fingerprint);
-  std::copy(bytes->begin(), bytes->end(), made.certificate.fingerprint.begin());
+  std::copy(bytes->begin(), bytes->end(), made.fingerprint.begin());
   return made;
+}
+
+AccessKeyRecord NewAccessKey(PrincipalAdmin& admin, const std::string& principal_id) {
+  return {RandomId(admin.random, "HMAK"), principal_id};
+}
+
+// By which callers are to be known that bring their own certificates; empty: by none.
+Result<std::string> WantedSpiffeId(const v1::AddPrincipalRequest& request) {
+  if (!request.has_spiffe_id()) {
+    if (request.has_certificate_fingerprint()) return std::string();
+    return Fail(
+        Exception::kValidationException,
+        "Nothing says by what the principal is known: give CertificateFingerprint, SpiffeId "
+        "or both.");
+  }
+  HALLMARK_ASSIGN_OR_RETURN(const SpiffeId id, SpiffeId::Parse(request.spiffe_id()));
+  return id.text();
 }
 
 template <class Response>
@@ -120,6 +131,7 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
                 {}});
   principal->record.created = admin.clock.Now();
   principal->record.role_id = role_id;
+  HALLMARK_ASSIGN_OR_RETURN(principal->record.spiffe_id, WantedSpiffeId(request));
 
   std::vector<StoreWrite> writes;
   // Unchanged: of a new session and the removal of its role only one may win.
@@ -131,8 +143,12 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
   }
   if (role != nullptr) TakeFromRole(*role, principal.get());
 
-  auto [certificate, access_key] =
-      NewCredentials(admin, principal->record.unique_id, request.certificate_fingerprint());
+  const std::string& id = principal->record.unique_id;
+  if (request.has_certificate_fingerprint()) {
+    principal->certificates.push_back(NewCertificate(admin, id, request.certificate_fingerprint()));
+  }
+  principal->access_keys.push_back(NewAccessKey(admin, id));
+  AccessKeyRecord& access_key = principal->access_keys.front();
   HALLMARK_ASSIGN_OR_RETURN(std::string secret,
                             EncryptedSecret(admin, request, access_key.access_key_id));
   const PrincipalArn& added = principal->record.arn;
@@ -144,23 +160,27 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
       admin.principals.FindRole(added.account(), added.role_name()) != nullptr) {
     return Exists("The role name " + std::string(added.role_name()));
   }
-  if (admin.principals.FindByFingerprint(certificate.fingerprint) != nullptr) {
-    return Exists("The certificate " + request.certificate_fingerprint());
+  if (admin.principals.FindBySpiffeId(principal->record.spiffe_id) != nullptr) {
+    return Exists("The SPIFFE ID " + request.spiffe_id());
   }
   writes.push_back(Put(principal->record));
-  writes.push_back(Put(certificate));
+  for (const CertificateRecord& certificate : principal->certificates) {
+    if (admin.principals.FindByFingerprint(certificate.fingerprint) != nullptr) {
+      return Exists("The certificate " + request.certificate_fingerprint());
+    }
+    writes.push_back(Put(certificate));
+  }
   writes.push_back(Put(access_key));
   const Result<Revision> revision = CommitFor(admin, request.arn(), writes);
   if (!revision) {
     // Somebody was faster with this ARN or certificate; with a session it may also be its role.
     if (revision.error().exception == Exception::kConflictException && role == nullptr) {
-      return Exists("The ARN " + request.arn() + " or its certificate");
+      return Exists("The ARN " + request.arn() + ", its certificate or its SPIFFE ID");
     }
     return Unexpected(revision.error());
   }
-  principal->record.revision = certificate.revision = access_key.revision = *revision;
-  principal->certificates.push_back(certificate);
-  principal->access_keys.push_back(access_key);
+  principal->record.revision = access_key.revision = *revision;
+  for (CertificateRecord& certificate : principal->certificates) certificate.revision = *revision;
   std::vector<std::shared_ptr<const Principal>> visible{principal};
   if (role != nullptr) {
     auto written = std::make_shared<Principal>(*role);
@@ -194,8 +214,9 @@ Status RotatePrincipal(PrincipalAdmin& admin, const v1::RotatePrincipalRequest& 
                        v1::RotatePrincipalResponse* response) {
   HALLMARK_RETURN_IF_ERROR(Validate(request));
   HALLMARK_ASSIGN_OR_RETURN(const auto old, FindPrincipal(admin, request.arn()));
-  auto [certificate, access_key] =
-      NewCredentials(admin, old->record.unique_id, request.certificate_fingerprint());
+  CertificateRecord certificate =
+      NewCertificate(admin, old->record.unique_id, request.certificate_fingerprint());
+  AccessKeyRecord access_key = NewAccessKey(admin, old->record.unique_id);
   HALLMARK_ASSIGN_OR_RETURN(std::string secret,
                             EncryptedSecret(admin, request, access_key.access_key_id));
   if (admin.principals.FindByFingerprint(certificate.fingerprint) != nullptr) {

@@ -39,6 +39,7 @@ void FillPrincipal(const Principal& principal, v1::Principal* out) {
     shown->set_value(tag.value);
   }
   if (principal.is_session()) out->set_role_arn(principal.role_arn);
+  if (!principal.record.spiffe_id.empty()) out->set_spiffe_id(principal.record.spiffe_id);
 }
 
 Result<AttachedPolicy> CompileAttached(const std::string& document) {

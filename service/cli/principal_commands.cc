@@ -17,6 +17,7 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,7 @@ namespace {
 struct Flags {
   std::string arn;
   std::filesystem::path policy;
+  std::string spiffe_id;
   bool keep_old = false;
   bool permissions_boundary = false;
   std::vector<std::string> tags;
@@ -54,32 +56,42 @@ ExitCode Misused(const UsageError& error) {
   return ExitCode::kUsage;
 }
 
-// Makes a certificate for the principal of `request` and asks for it to be registered.
+// What became of the certificate of a call that failed.
+void KeepOrRemove(const ClientCertificate& certificate, const CallFailure& failure) {
+  const std::string& exception = failure.exception;
+  if (exception.empty() || exception == "DependencyTimeoutException" ||
+      exception == "KMSInternalException") {
+    // It may have been done all the same, and then these files are all there is.
+    std::cerr << "hallmark: what became of the call is not known; see `hallmark principal show`. "
+                 "The new certificate is kept: "
+              << certificate.certificate_file.string() << '\n';
+  } else {
+    RemoveFiles(certificate);
+  }
+}
+
+// Makes a certificate for the principal of `request`, unless its own trust domain does, and asks
+// for it to be registered.
 template <class Response, class Request>
 ExitCode IssueCredentials(const Home& home, const Flags& flags, Request request,
                           std::string_view operation) {
   const auto arn = PrincipalArn::Parse(flags.arn, home.config.site);
   if (!arn) return Report("--arn: " + arn.error().message);
   request.set_arn(flags.arn);
-  const auto certificate = IssueClientCertificate(home.tls_directory(), LabelFor(*arn));
-  if (!certificate) return Report(certificate.error());
-  request.set_certificate_fingerprint(ToHex(certificate->fingerprint));
+  std::optional<ClientCertificate> certificate;
+  if (flags.spiffe_id.empty()) {
+    auto issued = IssueClientCertificate(home.tls_directory(), LabelFor(*arn));
+    if (!issued) return Report(issued.error());
+    certificate = *std::move(issued);
+    request.set_certificate_fingerprint(ToHex(certificate->fingerprint));
+  }
   const auto receipt = SecretReceipt::Make();
   if (!receipt) return Report(receipt.error());
   request.set_recipient_public_key(receipt->public_key());
 
   Response response;
   if (const auto registered = Administer(home, request, &response); !registered) {
-    const std::string& exception = registered.error().exception;
-    if (exception.empty() || exception == "DependencyTimeoutException" ||
-        exception == "KMSInternalException") {
-      // It may have been done all the same, and then these files are all there is.
-      std::cerr << "hallmark: what became of the call is not known; see `hallmark principal show`. "
-                   "The new certificate is kept: "
-                << certificate->certificate_file.string() << '\n';
-    } else {
-      RemoveFiles(*certificate);
-    }
+    if (certificate) KeepOrRemove(*certificate, registered.error());
     return Report(registered.error(), operation);
   }
   const auto secret = receipt->Open(response.encrypted_secret_access_key());
@@ -88,8 +100,12 @@ ExitCode IssueCredentials(const Home& home, const Flags& flags, Request request,
   answer["Arn"] = response.principal().arn();
   answer["AccessKeyId"] = response.access_key_id();
   answer["SecretAccessKey"] = ToHex(AsBytes(*secret));
-  answer["CertificateFile"] = certificate->certificate_file.string();
-  answer["PrivateKeyFile"] = certificate->private_key_file.string();
+  if (certificate) {
+    answer["CertificateFile"] = certificate->certificate_file.string();
+    answer["PrivateKeyFile"] = certificate->private_key_file.string();
+  } else {
+    answer["SpiffeId"] = response.principal().spiffe_id();
+  }
   Print(answer);
   return ExitCode::kSuccess;
 }
@@ -107,6 +123,7 @@ Result<void, std::string> ReadPolicy(const Flags& flags, Request* request) {
 ExitCode Add(const Home& home, const Flags& flags) {
   v1::AddPrincipalRequest request;
   if (const auto policy = ReadPolicy(flags, &request); !policy) return Report(policy.error());
+  if (!flags.spiffe_id.empty()) request.set_spiffe_id(flags.spiffe_id);
   return IssueCredentials<v1::AddPrincipalResponse>(home, flags, std::move(request),
                                                     "AddPrincipal");
 }
@@ -215,6 +232,10 @@ void AddPrincipalCommands(CLI::App& root, const std::filesystem::path& home, Com
          "--policy", flags->policy,
          comment_of(v1::AddPrincipalRequest::descriptor(), "policy") + "\nThe file that holds it.")
       ->type_name(kFileType);
+  add->add_option("--spiffe-id", flags->spiffe_id,
+                  comment_of(v1::AddPrincipalRequest::descriptor(), "spiffe_id") +
+                      "\nNo certificate is made then.")
+      ->type_name("SPIFFE-ID");
   CLI::App* show = add_command("show", "GetPrincipal", "", &Show);
   CLI::App* rotate = add_command("rotate", "RotatePrincipal", issued, &Rotate);
   rotate->add_flag("--keep-old", flags->keep_old,

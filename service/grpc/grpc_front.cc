@@ -26,6 +26,13 @@ std::string_view PeerCertificateOf(const grpc::AuthContext& auth) {
   return {values.front().data(), values.front().size()};
 }
 
+// What it sent beside that certificate.
+std::string_view PeerIntermediatesOf(const grpc::AuthContext& auth) {
+  const auto values = auth.FindPropertyValues(GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME);
+  if (values.size() != 1) return {};
+  return {values.front().data(), values.front().size()};
+}
+
 // So many calls of an operation may arrive at once without waiting for a place.
 constexpr int kListening = 16;
 
@@ -91,14 +98,16 @@ void GrpcFront::Serve(const std::shared_ptr<Call>& call) {
     call->peer = PeerAddress(context.peer());
     context.AddInitialMetadata("x-hallmark-request-id", call->request_id);
 
-    Result<authn::PeerIdentity> identity =
-        authenticator_.Authenticate(PeerCertificateOf(*context.auth_context()));
+    Result<authn::PeerIdentity> identity = authenticator_.Authenticate(
+        PeerCertificateOf(*context.auth_context()),
+        [&context] { return PeerIntermediatesOf(*context.auth_context()); });
     if (!identity.has_value()) {
       refuse(Unexpected(std::move(identity).error()));
       return;
     }
     call->caller = std::move(identity->principal);
     call->fingerprint = identity->fingerprint;
+    call->spiffe_id = std::move(identity->spiffe_id);
     call->credential_expiry = identity->expiry;
     // A bare pointer, so that the closure needs no memory of its own; the call keeps itself alive.
     app::Dispatch(engine_, call, call->request(), &call->response(),

@@ -69,7 +69,7 @@ std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
 TestDaemon::TestDaemon() : TestDaemon(Options{}) {}
 
 TestDaemon::TestDaemon(Options options) : options_(std::move(options)) {
-  for (const char* folder : {"tokens", "store", "tls"}) {
+  for (const char* folder : {"tokens", "store", "tls", "trust_domains"}) {
     std::filesystem::create_directory(home() / folder);
   }
   WriteFile(home() / "softhsm2.conf", "directories.tokendir = " + (home() / "tokens").string() +
@@ -98,6 +98,8 @@ level = "debug"
 file = "log"
 [audit]
 file = "audit.jsonl"
+[tls]
+trust_domains = "trust_domains"
 [grpc]
 listen = "127.0.0.1:0"
 )" + options.grpc_settings + R"(
