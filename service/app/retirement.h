@@ -17,6 +17,7 @@ class Retirement {
 
   const AccessRequest& access() const { return question_.access(); }
   RetireRight right() const { return may_.right; }
+  Question& question() { return question_; }
   // A permission without a right is not enough.
   Decision Decide() const;
 

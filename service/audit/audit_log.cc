@@ -140,8 +140,8 @@ void WriteIdentity(const app::CallContext& call, JsonWriter* out) {
 bool OnlyReads(Operation operation) {
   const std::string_view name = Name(operation);
   return operation == Operation::kGenerateMac || operation == Operation::kVerifyMac ||
-         operation == Operation::kGenerateRandom || name.starts_with("Describe") ||
-         name.starts_with("Get") || name.starts_with("List");
+         operation == Operation::kGenerateRandom || operation == Operation::kExplain ||
+         name.starts_with("Describe") || name.starts_with("Get") || name.starts_with("List");
 }
 
 std::string_view WithoutPort(std::string_view peer) { return peer.substr(0, peer.rfind(':')); }
