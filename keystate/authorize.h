@@ -20,6 +20,9 @@ enum class Decider {
   kGrant,
 };
 
+// "key policy", "grant"; empty for kNothing.
+std::string_view Name(Decider decider);
+
 // Why a request is refused, as its text says it.
 enum class Refusal {
   kNone,

@@ -19,6 +19,10 @@ auto Parameters(const GrantRecord& grant) {
 
 }  // namespace
 
+bool AreAlike(const GrantRecord& a, const GrantRecord& b) {
+  return Parameters(a) == Parameters(b) && a.operations.bits() == b.operations.bits();
+}
+
 bool GrantSet::GranteeLess::operator()(const GrantPtr& a, const GrantPtr& b) const {
   return std::tie(a->grantee_id, a->id) < std::tie(b->grantee_id, b->id);
 }
@@ -143,10 +147,7 @@ GrantPtr GrantSet::FindRepeated(const GrantRecord& wanted) const {
   if (empty() || wanted.name.empty()) return nullptr;
   GrantPtr found;
   indexes_->by_parameters.VisitFrom(wanted, [&](const GrantPtr& grant) {
-    if (Parameters(*grant) == Parameters(wanted) &&
-        grant->operations.bits() == wanted.operations.bits()) {
-      found = grant;
-    }
+    if (AreAlike(*grant, wanted)) found = grant;
     return false;
   });
   return found;

@@ -79,24 +79,6 @@ std::string Describe(const ConditionTrace& trace) {
   return condition + ": the request has " + Join(trace.request_values);
 }
 
-std::string_view Name(Decider decider) {
-  switch (decider) {
-    case Decider::kKeyPolicy:
-      return "the key policy";
-    case Decider::kIdentityPolicy:
-      return "the identity policy";
-    case Decider::kPermissionsBoundary:
-      return "the permissions boundary";
-    case Decider::kSessionPolicy:
-      return "the session policy";
-    case Decider::kGrant:
-      return "a grant";
-    case Decider::kNothing:
-      break;
-  }
-  return "";
-}
-
 Explanation Explain(const AccessRequest& request) { return Explain(request, Authorize(request)); }
 
 Explanation Explain(const AccessRequest& request, const Decision& decision) {

@@ -62,9 +62,6 @@ struct Explanation {
   std::vector<PolicyTrace> policies;
 };
 
-// "the key policy", "the identity policy", "a grant"; empty for nothing.
-std::string_view Name(Decider decider);
-
 // Explains what Authorize decides; the decision is Authorize's own. Slow: for a person who asks.
 Explanation Explain(const AccessRequest& request);
 // The same where rules beside Authorize had a part in the decision.

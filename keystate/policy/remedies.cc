@@ -15,7 +15,7 @@ const PolicyTrace* Find(const Explanation& explanation, Decider policy) {
 }
 
 std::string StatementOf(const std::string& id, Decider policy) {
-  return "\"" + id + "\" of " + std::string(Name(policy));
+  return "\"" + id + "\" of the " + std::string(Name(policy));
 }
 
 class Sentences {
@@ -101,7 +101,7 @@ class Sentences {
   }
 
   void Limit(Decider limit) {
-    Add("Something allows " + to_do_ + ", but " + std::string(Name(limit)) + " of " + who_ +
+    Add("Something allows " + to_do_ + ", but the " + std::string(Name(limit)) + " of " + who_ +
         " has to allow it, too.");
     AddNearMisses({limit});
   }

@@ -83,6 +83,12 @@ Question::Question(const Asker& asker, const KeyView& view, const GrantRecord* c
   if (asker.given != nullptr) asker.given->ApplyTo(&context_);
 }
 
+std::string DecidedBy(const Decision& decision) {
+  if (decision.because.empty()) return {};
+  std::string text(Name(decision.decider));
+  return text.append(": ").append(decision.because);
+}
+
 std::string_view AddressOf(std::string_view peer) {
   peer = peer.substr(0, peer.rfind(':'));
   if (peer.starts_with('[') && peer.ends_with(']')) peer = peer.substr(1, peer.size() - 2);

@@ -88,6 +88,10 @@ class Question {
   AccessRequest access_;
 };
 
+// The statement or grant that decided, with its kind: "key policy: Let Alice in". Empty: nothing
+// matched.
+std::string DecidedBy(const Decision& decision);
+
 // The address of "127.0.0.1:41234" and "[::1]:41234".
 std::string_view AddressOf(std::string_view peer);
 

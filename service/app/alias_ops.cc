@@ -25,7 +25,7 @@ std::string ArnOf(const Engine& engine, const CallContext& call, const AliasName
 }
 
 // Whether the caller may do what it asks with an alias of this name. The key has its own say.
-Status AuthorizeAlias(const Engine& engine, const CallContext& call, const AliasName& name) {
+Status AuthorizeAlias(const Engine& engine, CallContext& call, const AliasName& name) {
   return AuthorizeResource(engine, call, call.operation, call.caller->record.arn.account(),
                            ArnOf(engine, call, name));
 }

@@ -27,6 +27,11 @@ CharacterClass::CharacterClass(std::string_view pattern) {
   pattern.remove_prefix(kOpen.size());
   pattern.remove_suffix(kClose.size());
   while (!pattern.empty()) {
+    if (pattern.starts_with("\\w")) {
+      pattern.remove_prefix(2);
+      ranges_.insert(ranges_.end(), {{U'A', U'Z'}, {U'a', U'z'}, {U'0', U'9'}, {U'_', U'_'}});
+      continue;
+    }
     const char32_t first = TakeCodePoint(pattern);
     char32_t last = first;
     if (pattern.size() > 1 && pattern.front() == '-') {

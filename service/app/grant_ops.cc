@@ -11,6 +11,7 @@
 #include "service/app/paging.h"
 #include "service/app/pipeline.h"
 #include "service/app/retirement.h"
+#include "service/app/sha256.h"
 #include "service/app/timestamps.h"
 
 #include <array>
@@ -89,9 +90,22 @@ struct GrantWords {
   std::vector<std::string> texts;
 };
 
+// Random, or for a client token always the same: a retry finds what the first request made, however
+// long ago that was.
+GrantId NewGrantId(const Engine& engine, const CallContext& call, const KeyId& key_id,
+                   const v1::CreateGrantRequest& request) {
+  if (request.has_client_token()) {
+    std::string text = engine.store_id + '\0' + call.caller->record.unique_id + '\0';
+    text += key_id.ToString() + '\0' + request.client_token();
+    return *GrantId::Parse(Sha256Hex(text));
+  }
+  std::array<std::byte, 32> random{};
+  engine.random.Fill(random);
+  return GrantId::FromRandom(random);
+}
+
 Result<GrantRecord> Draft(const Engine& engine, const CallContext& call, const KeyId& key_id,
-                          const GrantId& id, const v1::CreateGrantRequest& request,
-                          const GrantWords& words) {
+                          const v1::CreateGrantRequest& request, const GrantWords& words) {
   const v1::GrantConstraints& constraints = request.constraints();
   const GrantRequest wanted{
       .operations = words.names,
@@ -101,7 +115,7 @@ Result<GrantRecord> Draft(const Engine& engine, const CallContext& call, const K
       .grantee = request.grantee_principal(),
       .retiring = request.retiring_principal(),
       .name = request.name()};
-  const GrantOrigin origin{.id = id,
+  const GrantOrigin origin{.id = NewGrantId(engine, call, key_id, request),
                            .key_id = key_id,
                            .issuing_account = call.caller->record.arn.account(),
                            .now = engine.clock.Now()};
@@ -119,12 +133,13 @@ Result<KeyViewPtr> KeyOfGrant(const Engine& engine, const CallContext& call,
 }
 
 // Whether the caller may retire the grant: the grant says who, and policies may take it away.
-Status AuthorizeRetirement(const Engine& engine, const CallContext& call, const KeyView& view,
+Status AuthorizeRetirement(const Engine& engine, CallContext& call, const KeyView& view,
                            const GrantRecord& grant) {
   const RequestContext context;
   const Retirement retirement({engine, call, *call.caller, Operation::kRetireGrant, context}, view,
                               grant);
   const Decision decision = retirement.Decide();
+  call.decided_by = DecidedBy(decision);
   if (decision.allowed) return {};
   return Unexpected(AccessDenied(retirement.access(), decision));
 }
@@ -133,23 +148,26 @@ Status AuthorizeRetirement(const Engine& engine, const CallContext& call, const 
 
 Status CreateGrant(Engine& engine, CallContext& call, const v1::CreateGrantRequest& request,
                    v1::CreateGrantResponse* response) {
-  std::array<std::byte, 32> random{};
-  engine.random.Fill(random);
-  const GrantId id = GrantId::FromRandom(random);
   const GrantWords words(request);
   return UntilWon(engine, call, [&]() -> Status {
     // Policies decide first; only where they do not allow must a parent cover the child.
     HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr named, LookUpKey(engine, call, request.key_id()));
     Result<GrantRecord> drafted = named == nullptr
                                       ? Result<GrantRecord>(Fail(Exception::kAccessDeniedException))
-                                      : Draft(engine, call, named->key.id, id, request, words);
+                                      : Draft(engine, call, named->key.id, request, words);
     HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
                               AdmitKey(engine, call, request.key_id(), words.Context(request),
                                        &request.grant_tokens(), drafted ? &*drafted : nullptr));
     // Refused only now: who may not make a grant learns nothing of principals.
     if (!drafted) return Unexpected(std::move(drafted).error());
     GrantRecord grant = *std::move(drafted);
-    if (const GrantPtr repeated = view->grants.FindRepeated(grant)) {
+    const GrantPtr same_token = view->grants.Find(grant.id);
+    if (same_token != nullptr && !AreAlike(*same_token, grant)) {
+      return Fail(Exception::kValidationException,
+                  "The client token was used with a different request; use a new one.");
+    }
+    if (const GrantPtr repeated =
+            same_token != nullptr ? same_token : view->grants.FindRepeated(grant)) {
       grant = *repeated;
       if (request.dry_run()) return DryRunPassed();
     } else {

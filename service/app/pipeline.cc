@@ -15,8 +15,10 @@ Unexpected<Error> NoSuchKey(const Site& site, const AccountId& account, const Ke
               "Key '" + KeyArn(site, account, id) + "' does not exist");
 }
 
-Status Decide(const AccessRequest& request) {
+// `decided_by` may be null.
+Status Decide(const AccessRequest& request, std::string* decided_by) {
   const Decision decision = Authorize(request);
+  if (decided_by != nullptr) *decided_by = DecidedBy(decision);
   if (decision.allowed) return {};
   return Unexpected(AccessDenied(request, decision));
 }
@@ -77,10 +79,12 @@ Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request) 
   if (view == nullptr) {
     // Judged by what was sent: nothing allows the unknown, and its refusal is that of a key which
     // gives nothing.
-    HALLMARK_RETURN_IF_ERROR(Decide(Question(asker, reference.account, request.key_id).access()));
+    HALLMARK_RETURN_IF_ERROR(
+        Decide(Question(asker, reference.account, request.key_id).access(), request.decided_by));
     return Fail(Exception::kAccessDeniedException);
   }
-  HALLMARK_RETURN_IF_ERROR(Decide(Question(asker, *view, request.child).access()));
+  HALLMARK_RETURN_IF_ERROR(
+      Decide(Question(asker, *view, request.child).access(), request.decided_by));
   HALLMARK_RETURN_IF_ERROR(
       CheckState(request.operation, view->key.state, view->key.origin, view->arn, request.role));
   return view;
@@ -96,7 +100,8 @@ Result<KeyViewPtr> AdmitKey(const Engine& engine, CallContext& call, std::string
                                                  .key_id = key_id,
                                                  .grant_tokens = grant_tokens,
                                                  .context = context,
-                                                 .child = child});
+                                                 .child = child,
+                                                 .decided_by = &call.decided_by});
   // What was asked for, where the key itself stays unknown.
   call.key_arn = view ? (*view)->arn : std::string(key_id);
   return view;
@@ -121,20 +126,20 @@ Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
   return caller;
 }
 
-Status AuthorizeResource(const Engine& engine, const CallContext& call, Operation operation,
+Status AuthorizeResource(const Engine& engine, CallContext& call, Operation operation,
                          const AccountId& account, std::string_view resource_arn,
                          const RequestContext& context) {
   const Asker asker{engine, call, *call.caller, operation, context};
-  return Decide(Question(asker, account, resource_arn).access());
+  return Decide(Question(asker, account, resource_arn).access(), &call.decided_by);
 }
 
-Status AuthorizeAccount(const Engine& engine, const CallContext& call, Operation operation,
+Status AuthorizeAccount(const Engine& engine, CallContext& call, Operation operation,
                         const RequestContext& context) {
   return AuthorizeResource(engine, call, operation, call.caller->record.arn.account(), "*",
                            context);
 }
 
-Result<KeyId> FindOwnKey(const Engine& engine, const CallContext& call, std::string_view key_id) {
+Result<KeyId> FindOwnKey(const Engine& engine, CallContext& call, std::string_view key_id) {
   const AccountId& home = call.caller->record.arn.account();
   HALLMARK_ASSIGN_OR_RETURN(
       const KeyReference reference,

@@ -33,6 +33,8 @@ struct KeyRequest {
   RequestContext context{};
   // The grant that is to be made, which a parent among the key's grants may allow.
   const GrantRecord* child = nullptr;
+  // Told which statement or grant decided; null: nobody asks.
+  std::string* decided_by = nullptr;
 };
 
 // The key, if the caller may use it for this operation and its state allows it.
@@ -54,7 +56,7 @@ Result<KeyViewPtr> FindReferenced(const Engine& engine, const KeyReference& refe
 // Errors: InvalidKeyUsageException.
 Status CheckAlgorithm(const KeyView& view, MacAlgorithm algorithm);
 
-// DecideOnKey for a call, which learns the key's ARN for the log.
+// DecideOnKey for a call, which learns the key's ARN and what decided for the log.
 Result<KeyViewPtr> AdmitKey(const Engine& engine, CallContext& call, std::string_view key_id,
                             const RequestContext& context = {}, GrantTokens grant_tokens = nullptr,
                             const GrantRecord* child = nullptr);
@@ -73,16 +75,16 @@ Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
                                                        const CallContext& call);
 
 // Whether the caller may do this with a resource that is not a key.
-Status AuthorizeResource(const Engine& engine, const CallContext& call, Operation operation,
+Status AuthorizeResource(const Engine& engine, CallContext& call, Operation operation,
                          const AccountId& account, std::string_view resource_arn,
                          const RequestContext& context = {});
 // For operations that are not bound to a resource.
-Status AuthorizeAccount(const Engine& engine, const CallContext& call, Operation operation,
+Status AuthorizeAccount(const Engine& engine, CallContext& call, Operation operation,
                         const RequestContext& context = {});
 
 // The key of the caller's own account by which a list is filtered; its state does not matter.
 //
 // Errors: as DecideOnKey. A foreign key is AccessDeniedException.
-Result<KeyId> FindOwnKey(const Engine& engine, const CallContext& call, std::string_view key_id);
+Result<KeyId> FindOwnKey(const Engine& engine, CallContext& call, std::string_view key_id);
 
 }  // namespace hallmark::app

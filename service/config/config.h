@@ -55,7 +55,7 @@ struct Config {
   } log;
 
   // Where every decision is recorded.
-  std::filesystem::path audit_file = "logs/audit.jsonl";
+  std::filesystem::path audit_file = "audit.jsonl";
 
   std::vector<pkcs11::TokenOptions> tokens;  // exactly one for now
 };

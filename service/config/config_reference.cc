@@ -74,9 +74,11 @@ constexpr std::array kLog{
 };
 constexpr std::array kAudit{
     KeyHelp{
-        "file", "\"logs/audit.jsonl\"", true,
+        "file", "\"audit.jsonl\"", true,
         "File to which the record of every call is appended, one JSON object a line, before the "
-        "call is answered. While it cannot be written nothing is answered."},
+        "call is answered. While it cannot be written nothing is answered. Opened anew by a "
+        "reload, so "
+        "it may be renamed before."},
 };
 constexpr std::array kToken{
     KeyHelp{"module", "\"/usr/lib/softhsm/libsofthsm2.so\"", false, "The vendor's PKCS#11 module."},

@@ -64,6 +64,9 @@ void Reload(const Result<Config, std::vector<ConfigError>>& wanted, const LivePa
   if (!wanted.has_value()) return Refuse(wanted.error(), parts);
   auto prepared = Prepare(*wanted);
   if (!prepared.has_value()) return Refuse(prepared.error(), parts);
+  if (auto reopened = parts.audit_file.Reopen(); !reopened.has_value()) {
+    return Refuse({{.message = std::move(reopened).error()}}, parts);
+  }
 
   // From here on nothing can fail.
   const std::vector<ConfigChange> changes = ChangedKeys(running, *wanted);

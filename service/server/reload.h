@@ -2,6 +2,7 @@
 #pragma once
 
 #include "keystate/result.h"
+#include "service/audit/audit_file.h"
 #include "service/config/config.h"
 #include "service/grpc/admin_front.h"
 #include "service/grpc/connection_acceptor.h"
@@ -28,12 +29,13 @@ struct LiveParts {
   grpc_front::ConnectionAcceptor& key_door;
   grpc_front::GrpcFront& key_front;
   grpc_front::AdminFront& admin_front;
+  audit::AuditFile& audit_file;
 };
 
-// Applies the live keys of `wanted` to the daemon and to `running`, reads the TLS files and opens
-// the log file anew, and names every other key that differs. All or nothing: mistakes in the file,
-// TLS files that do not fit or a log file that cannot be opened leave everything as it was. Either
-// way the outcome is logged and counted.
+// Applies the live keys of `wanted` to the daemon and to `running`, reads the TLS files, opens the
+// log file and the audit log anew, and names every other key that differs. All or nothing: mistakes
+// in the file, TLS files that do not fit or a log that cannot be opened leave everything as it was.
+// Either way the outcome is logged and counted.
 void Reload(const Result<Config, std::vector<ConfigError>>& wanted, const LiveParts& parts,
             Config& running);
 

@@ -327,7 +327,8 @@ void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted
   try {
     service::Reload(
         wanted,
-        {*log_, *metrics_, *credentials_, grpc_server_->door(kKeyDoor), *key_front_, *admin_front_},
+        {*log_, *metrics_, *credentials_, grpc_server_->door(kKeyDoor), *key_front_, *admin_front_,
+         *audit_file_},
         config_);
   } catch (const std::exception& thrown) {  // no memory: we go on serving
     metrics_->Reloaded(/*applied=*/false);

@@ -83,6 +83,8 @@ listen = ""
 level = "error"
 format = "text"
 file = "f"
+[audit]
+file = "r"
 [token.main]
 module = "n.so"
 uri = "pkcs11:token=u"
