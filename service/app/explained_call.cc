@@ -65,6 +65,7 @@ RequestContext DefaultsOf(Operation operation, const CallTarget& target, const S
     context.key_origin = Origin::kAwsKms;
     context.multi_region = false;
   }
+  context.pending_window_days = 30;
   context.bypass_policy_lockout_safety_check = false;
   context.grant_is_for_aws_resource = false;
   return context;
@@ -290,14 +291,16 @@ Result<CallTarget> FindTarget(const Engine& engine, const v1::ExplainRequest& re
   return target;
 }
 
-Status CheckMayExplain(const Engine& engine, const CallContext& call,
-                       const v1::ExplainRequest& request, CallTarget target) {
+Status CheckMayExplain(const Engine& engine, CallContext& call, const v1::ExplainRequest& request,
+                       CallTarget target) {
   if (target.reference) target.alias_arn.clear();
   target.grant = nullptr;
   GivenContext nothing;
-  return ExplainCall(engine, call, *call.caller, Operation::kExplain, request, target, nothing,
-                     {.account = target.account})
-      .outcome;
+  ExplainedCall permission = ExplainCall(engine, call, *call.caller, Operation::kExplain, request,
+                                         target, nothing, {.account = target.account});
+  const ExplainedDecision& decision = permission.need.explanation.decision;
+  call.decided_by = DecidedBy({.decider = decision.decider, .because = decision.because});
+  return std::move(permission.outcome);
 }
 
 ExplainedCall ExplainCall(const Engine& engine, const CallContext& call, const Principal& principal,

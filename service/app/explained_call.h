@@ -79,9 +79,11 @@ struct Sight {
 // Whether the caller has the permission hallmark:Explain for the target: it is asked of its own
 // account, whoever a key belongs to, since what it shows is its own account's.
 //
+// The call learns what decided.
+//
 // Errors: AccessDeniedException.
-Status CheckMayExplain(const Engine& engine, const CallContext& call,
-                       const v1::ExplainRequest& request, CallTarget target);
+Status CheckMayExplain(const Engine& engine, CallContext& call, const v1::ExplainRequest& request,
+                       CallTarget target);
 
 // Explains a call of `principal`. `call` is what brought it, or one that is only thought of.
 ExplainedCall ExplainCall(const Engine& engine, const CallContext& call, const Principal& principal,

@@ -1,5 +1,6 @@
 #include "service/grpc/admin_front.h"
 
+#include "service/app/explain_ops.h"
 #include "service/app/guard.h"
 #include "service/grpc/deadline.h"
 #include "service/grpc/request_id.h"
@@ -76,6 +77,8 @@ AdminFront::Method AdminFront::MethodOf(std::string_view name, Receive receive,
   method.principal = [](const Message& request) -> std::string_view {
     if constexpr (requires(const Request& message) { message.arn(); }) {
       return static_cast<const Request&>(request).arn();
+    } else if constexpr (requires(const Request& message) { message.principal(); }) {
+      return static_cast<const Request&>(request).principal();
     }
     return {};
   };
@@ -91,8 +94,8 @@ AdminFront::Method AdminFront::MethodOf(std::string_view name, Receive receive,
 }
 
 AdminFront::AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& maintenance,
-                       app::WorkerPool& pool, std::chrono::milliseconds max_call_duration,
-                       FinishedSink on_finished)
+                       const app::Engine& engine, app::WorkerPool& pool,
+                       std::chrono::milliseconds max_call_duration, FinishedSink on_finished)
     : principals_(principals),
       pool_(pool),
       max_call_duration_(max_call_duration),
@@ -108,6 +111,8 @@ AdminFront::AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& m
   HALLMARK_SERVE(ResumeSweeper, maintenance)
   HALLMARK_SERVE(ListOrphans, maintenance)
 #undef HALLMARK_SERVE
+  methods_.push_back(
+      MethodOf("Explain", &Service::RequestExplain, &app::ExplainForOperator, engine));
 }
 
 AdminFront::~AdminFront() = default;

@@ -5,6 +5,7 @@
 #include "hallmark/v1/admin.grpc.pb.h"
 #include "keystate/result.h"
 #include "service/app/admin_ops.h"
+#include "service/app/engine.h"
 #include "service/app/maintenance_ops.h"
 #include "service/app/worker_pool.h"
 #include "service/grpc/queued_call.h"
@@ -39,8 +40,8 @@ class AdminFront final : public QueuedService {
   // work must not be in it, or a principal that floods the service could not be removed. A call
   // that has waited for `max_call_duration`, or for longer than its client does, is not begun.
   AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& maintenance,
-             app::WorkerPool& pool, std::chrono::milliseconds max_call_duration,
-             FinishedSink on_finished);
+             const app::Engine& engine, app::WorkerPool& pool,
+             std::chrono::milliseconds max_call_duration, FinishedSink on_finished);
   ~AdminFront() override;
 
   void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }

@@ -305,7 +305,7 @@ Result<void, StartError> Server::Impl::OpenFronts() {
       app::PrincipalAdmin{config_.site, principals_, *store_, clock_, random_, *token_.sealer});
   authenticator_.emplace(principals_, clock_);
   key_front_.emplace(*engine_, *authenticator_, config_.grpc.max_call_duration);
-  admin_front_.emplace(*principal_admin_, maintenance_->admin(), *admin_pool_,
+  admin_front_.emplace(*principal_admin_, maintenance_->admin(), *engine_, *admin_pool_,
                        config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 
@@ -325,11 +325,10 @@ Result<void, StartError> Server::Impl::OpenFronts() {
 
 void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted) {
   try {
-    service::Reload(
-        wanted,
-        {*log_, *metrics_, *credentials_, grpc_server_->door(kKeyDoor), *key_front_, *admin_front_,
-         *audit_file_},
-        config_);
+    service::Reload(wanted,
+                    {*log_, *metrics_, *credentials_, grpc_server_->door(kKeyDoor), *key_front_,
+                     *admin_front_, *audit_file_},
+                    config_);
   } catch (const std::exception& thrown) {  // no memory: we go on serving
     metrics_->Reloaded(/*applied=*/false);
     log_->Write(LogLevel::kError, "reload",
