@@ -8,9 +8,9 @@
 namespace hallmark {
 namespace {
 
-constexpr OperationSet kIamOnly{Operation::kCreateKey, Operation::kGenerateRandom,
-                                Operation::kListAliases, Operation::kListKeys,
-                                Operation::kListRetirableGrants};
+constexpr OperationSet kIamOnly{Operation::kCreateKey,      Operation::kExplain,
+                                Operation::kGenerateRandom, Operation::kListAliases,
+                                Operation::kListKeys,       Operation::kListRetirableGrants};
 
 // Source: KMS developer guide, "Allowing users in other accounts to use a KMS key".
 constexpr OperationSet kAcrossAccounts{Operation::kCreateGrant, Operation::kDescribeKey,

@@ -15,8 +15,8 @@ using Op = Operation;
 constexpr OperationSet kEvery = OperationSet::All();
 constexpr OperationSet kMac{Op::kGenerateMac, Op::kVerifyMac};
 // Those whose KeyId may be an alias.
-constexpr OperationSet kByAlias{Op::kGenerateMac, Op::kVerifyMac, Op::kDescribeKey};
-// All but those that are not bound to a key.
+constexpr OperationSet kByAlias{Op::kGenerateMac, Op::kVerifyMac, Op::kDescribeKey, Op::kExplain};
+// All but those that are not bound to a key. An Explain has the values of the key that it is about.
 constexpr OperationSet kOnKey = OperationSet{Op::kCreateKey, Op::kGenerateRandom, Op::kListAliases,
                                              Op::kListKeys, Op::kListRetirableGrants}
                                     .Complement();

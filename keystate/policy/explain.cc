@@ -27,16 +27,6 @@ ConditionTrace Trace(const Condition& condition, const AccessRequest& request, P
   return trace;
 }
 
-std::string Describe(const ConditionTrace& trace) {
-  const std::string condition =
-      trace.operator_name + " of " + trace.key + " with " + Join(trace.policy_values);
-  if (trace.outcome == ConditionOutcome::kUnresolved) {
-    return condition + ": a variable has no value in the request";
-  }
-  if (trace.request_values.empty()) return condition + ": the key is absent from the request";
-  return condition + ": the request has " + Join(trace.request_values);
-}
-
 StatementTrace Trace(const Statement& statement, const AccessRequest& request, PolicyKind kind) {
   StatementTrace trace{
       statement.id, statement.effect, ReachOf(statement, request.caller), Mismatch::kNone, "", {}};
@@ -79,8 +69,19 @@ StatementTrace Trace(const Statement& statement, const AccessRequest& request, P
 
 }  // namespace
 
-Explanation Explain(const AccessRequest& request) {
-  const Decision decision = Authorize(request);
+std::string Describe(const ConditionTrace& trace) {
+  const std::string condition =
+      trace.operator_name + " of " + trace.key + " with " + Join(trace.policy_values);
+  if (trace.outcome == ConditionOutcome::kUnresolved) {
+    return condition + ": a variable has no value in the request";
+  }
+  if (trace.request_values.empty()) return condition + ": the key is absent from the request";
+  return condition + ": the request has " + Join(trace.request_values);
+}
+
+Explanation Explain(const AccessRequest& request) { return Explain(request, Authorize(request)); }
+
+Explanation Explain(const AccessRequest& request, const Decision& decision) {
   Explanation explanation{{decision.allowed, decision.decider, std::string(decision.because),
                            decision.explicit_deny, decision.refusal},
                           std::nullopt,

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hallmark {
@@ -21,6 +22,9 @@ struct ConditionTrace {
   std::vector<std::string> request_values;
   ConditionOutcome outcome;
 };
+
+// "StringEquals of kms:MacAlgorithm with "HMAC_SHA_512": the request has "HMAC_SHA_256"".
+std::string Describe(const ConditionTrace& trace);
 
 struct StatementTrace {
   std::string id;
@@ -60,5 +64,12 @@ struct Explanation {
 
 // Explains what Authorize decides; the decision is Authorize's own. Slow: for a person who asks.
 Explanation Explain(const AccessRequest& request);
+// The same where rules beside Authorize had a part in the decision.
+Explanation Explain(const AccessRequest& request, const Decision& decision);
+
+// What would have to change for the request to be allowed, in sentences for people; none when it
+// is. Each is one way, or says that nothing helps; those after the first are statements that fail
+// by their conditions alone.
+std::vector<std::string> Remedies(const AccessRequest& request, const Explanation& explanation);
 
 }  // namespace hallmark

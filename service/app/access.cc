@@ -62,6 +62,27 @@ std::vector<std::string> KeyAliases::Names() const {
   return names;
 }
 
+Question::Question(const Asker& asker, const AccountId& account, std::string_view resource_arn)
+    : context_(asker.context), caller_(CallerOf(asker.caller)), access_{caller_,  asker.operation,
+                                                                        account,  resource_arn,
+                                                                        context_, nullptr,
+                                                                        nullptr} {
+  FillFromCall(asker.engine, asker.call, &context_);
+  if (asker.given != nullptr) asker.given->ApplyTo(&context_);
+}
+
+Question::Question(const Asker& asker, const KeyView& view, const GrantRecord* child)
+    : context_(asker.context),
+      caller_(CallerOf(asker.caller)),
+      aliases_(std::in_place, asker.engine, view),
+      grants_(std::in_place, view, asker.caller, child),
+      access_{caller_,  asker.operation,        view.key.account, view.arn,
+              context_, &view.policy->compiled, &*grants_} {
+  FillFromCall(asker.engine, asker.call, &context_);
+  FillFromKey(view, *aliases_, &context_);
+  if (asker.given != nullptr) asker.given->ApplyTo(&context_);
+}
+
 std::string DecidedBy(const Decision& decision) {
   if (decision.because.empty()) return {};
   std::string text(Name(decision.decider));
@@ -75,7 +96,7 @@ std::string_view AddressOf(std::string_view peer) {
 }
 
 void FillFromCall(const Engine& engine, const CallContext& call, RequestContext* context) {
-  context->source_ip = AddressOf(call.peer);
+  if (!call.peer.empty()) context->source_ip = AddressOf(call.peer);
   context->current_time = engine.clock.Now();
   context->requested_region = engine.site.region;
   // No front serves without TLS.

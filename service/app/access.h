@@ -7,7 +7,9 @@
 #include "keystate/principal_directory.h"
 #include "service/app/call_context.h"
 #include "service/app/engine.h"
+#include "service/app/given_context.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,10 +45,48 @@ class KeyAliases final : public ResourceAliases {
   const KeyView& view_;
 };
 
-// The part of a context that every call has. `call` is borrowed.
+// The part of a context that every call has; the address of one that is only thought of is absent.
+// `call` is borrowed.
 void FillFromCall(const Engine& engine, const CallContext& call, RequestContext* context);
 // The part that a key has. `view` and `aliases` are borrowed.
 void FillFromKey(const KeyView& view, const KeyAliases& aliases, RequestContext* context);
+
+// Who asks authorization for what.
+struct Asker {
+  const Engine& engine;
+  const CallContext& call;
+  const Principal& caller;
+  Operation operation;
+  // What the request says itself; the rest is filled in.
+  const RequestContext& context;
+  // Null: the call is as it is. Otherwise what counts in its place.
+  GivenContext* given = nullptr;
+};
+
+// A question to authorization, with all that it borrows: the one place that makes an AccessRequest
+// of a call. The asker's parts, the account, the ARN and the view must outlive it.
+class Question {
+ public:
+  // About what is not a key, or about a key of which nothing is known but what was sent.
+  Question(const Asker& asker, const AccountId& account, std::string_view resource_arn);
+  // About a key. With `child`, CreateGrant of this grant.
+  Question(const Asker& asker, const KeyView& view, const GrantRecord* child = nullptr);
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
+
+  const AccessRequest& access() const { return access_; }
+  // In the place of the key's own; null: no grants. `grants` must outlive the question.
+  void UseGrants(const GrantSource* grants) { access_.grants = grants; }
+  // For what-if: a caller with other policies.
+  Caller& caller() { return caller_; }
+
+ private:
+  RequestContext context_;
+  Caller caller_;
+  std::optional<KeyAliases> aliases_;
+  std::optional<KeyGrants> grants_;
+  AccessRequest access_;
+};
 
 // The statement or grant that decided, with its kind: "key policy: Let Alice in". Empty: nothing
 // matched.

@@ -8,7 +8,8 @@ namespace hallmark::app {
 
 bool OnlyReads(Operation operation) {
   return operation == Operation::kGenerateMac || operation == Operation::kVerifyMac ||
-         operation == Operation::kGenerateRandom || OnlyReads(Name(operation));
+         operation == Operation::kGenerateRandom || operation == Operation::kExplain ||
+         OnlyReads(Name(operation));
 }
 
 bool OnlyReads(std::string_view name) {

@@ -11,6 +11,7 @@
 #include "service/app/optimistic.h"
 #include "service/app/paging.h"
 #include "service/app/pipeline.h"
+#include "service/app/retirement.h"
 #include "service/app/sha256.h"
 #include "service/app/timestamps.h"
 
@@ -155,49 +156,16 @@ Result<KeyAndGrant> FindByToken(const Engine& engine, const std::string& text) {
   return KeyAndGrant{std::move(view), std::move(grant)};
 }
 
-// One grant, where rules have said what it may do for the caller.
-class TheGrant final : public GrantSource {
- public:
-  explicit TheGrant(GrantMatch match) : match_(match) {}
-  void VisitGrants(const AccessRequest& /*request*/, GrantVisitor& visitor) const override {
-    visitor.Visit(match_);
-  }
-
- private:
-  const GrantMatch match_;
-};
-
 // Whether the caller may retire the grant: the grant says who, and policies may take it away.
 Status AuthorizeRetirement(const Engine& engine, CallContext& call, const KeyView& view,
                            const GrantRecord& grant) {
-  const Principal& principal = *call.caller;
-  RequestContext context;
-  FillFromCall(engine, call, &context);
-  const KeyAliases aliases(engine, view);
-  FillFromKey(view, aliases, &context);
-  const Caller caller = CallerOf(principal);
-  const RetireDecision may = MayRetire(grant, GrantCaller::Of(principal.record), view.key.account);
-  // Whom the grant itself lets retire it has the consent of its own account; others need it.
-  const TheGrant source(
-      {.grant_id = grant.id.text(),
-       .to_session = may.to_session,
-       .issuing_account = may.right == RetireRight::kByGrant ? caller.account : view.key.account});
-  const bool helps = may.right == RetireRight::kByGrant || caller.account != view.key.account;
-  const AccessRequest access{caller,
-                             Operation::kRetireGrant,
-                             view.key.account,
-                             view.arn,
-                             context,
-                             &view.policy->compiled,
-                             may.right != RetireRight::kNone && helps ? &source : nullptr};
-  Decision decision = Authorize(access);
-  if (decision.allowed && may.right == RetireRight::kNone) {
-    // The permission alone is not enough.
-    decision = {.refusal = Refusal::kNoIdentityPolicyAllows};
-  }
+  const RequestContext context;
+  const Retirement retirement({engine, call, *call.caller, Operation::kRetireGrant, context}, view,
+                              grant);
+  const Decision decision = retirement.Decide();
   call.decided_by = DecidedBy(decision);
   if (decision.allowed) return {};
-  return Unexpected(AccessDenied(access, decision));
+  return Unexpected(AccessDenied(retirement.access(), decision));
 }
 
 }  // namespace

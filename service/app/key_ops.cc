@@ -110,12 +110,7 @@ namespace {
 
 // What policies may judge of a CreateKey, and the words it borrows.
 struct NewKeyWords {
-  explicit NewKeyWords(const v1::CreateKeyRequest& request) {
-    for (const v1::Tag& tag : request.tags()) {
-      tags.push_back({.key = tag.tag_key(), .value = tag.tag_value()});
-      tag_keys.push_back(tag.tag_key());
-    }
-  }
+  explicit NewKeyWords(const v1::CreateKeyRequest& request) : tags(request.tags()) {}
   RequestContext Context(const v1::CreateKeyRequest& request) const {
     RequestContext context;
     context.key_spec =
@@ -124,13 +119,11 @@ struct NewKeyWords {
     context.key_origin = Origin::kAwsKms;
     context.multi_region = request.multi_region();
     context.bypass_policy_lockout_safety_check = request.bypass_policy_lockout_safety_check();
-    context.request_tags = hallmark::TagList(tags);
-    context.tag_keys = ValueList(tag_keys);
+    tags.FillIn(&context);
     return context;
   }
 
-  std::vector<PrincipalTag> tags;
-  std::vector<std::string> tag_keys;
+  const TagWords tags;
 };
 
 // The policy of a key that is about to be made. Who may make a key may set its first policy.

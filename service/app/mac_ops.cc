@@ -39,13 +39,6 @@ Status CheckMessageCrc32c(const Request& request) {
           "of 'message'");
 }
 
-Status CheckAlgorithm(const KeyView& view, MacAlgorithm algorithm) {
-  if (Row(view.key.spec).algorithm == algorithm) return {};
-  return Fail(Exception::kInvalidKeyUsageException, "Algorithm " + std::string(Name(algorithm)) +
-                                                        " is incompatible with key spec " +
-                                                        std::string(Name(view.key.spec)) + ".");
-}
-
 const BindingRecord* BindingOn(const KeyView& view, const Hsm& hsm) {
   for (const BindingRecord& binding : view.bindings) {
     if (binding.token_id == hsm.token_id()) return &binding;

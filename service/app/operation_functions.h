@@ -30,6 +30,8 @@ Status EnableKey(Engine& engine, CallContext& call, const v1::EnableKeyRequest& 
 Status EnableKeyRotation(Engine& engine, CallContext& call,
                          const v1::EnableKeyRotationRequest& request,
                          v1::EnableKeyRotationResponse* response);
+Status Explain(Engine& engine, CallContext& call, const v1::ExplainRequest& request,
+               v1::ExplainResponse* response);
 Status GenerateRandom(Engine& engine, CallContext& call, const v1::GenerateRandomRequest& request,
                       v1::GenerateRandomResponse* response);
 Status GetKeyLastUsage(Engine& engine, CallContext& call, const v1::GetKeyLastUsageRequest& request,

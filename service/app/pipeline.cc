@@ -15,24 +15,6 @@ Unexpected<Error> NoSuchKey(const Site& site, const AccountId& account, const Ke
               "Key '" + KeyArn(site, account, id) + "' does not exist");
 }
 
-// Follows an alias to its key. A foreign caller must not learn whether either exists, so what is
-// missing there is left to authorization: null, no error.
-Result<KeyViewPtr> Find(const Engine& engine, const KeyReference& reference, bool foreign) {
-  if (const std::string* alias = reference.alias()) {
-    if (const auto record = engine.keys.FindAlias(reference.account, *alias)) {
-      if (KeyViewPtr view = engine.keys.Find(record->target)) return view;
-    }
-    if (foreign) return KeyViewPtr{};
-    return Fail(Exception::kNotFoundException,
-                "Alias " + AliasArn(engine.site, reference.account, *alias) + " is not found.");
-  }
-  KeyViewPtr view = engine.keys.Find(*reference.key_id());
-  // A key id is unique, but it is the named account's key or none.
-  if (view != nullptr && view->key.account == reference.account) return view;
-  if (foreign) return KeyViewPtr{};
-  return NoSuchKey(engine.site, reference.account, *reference.key_id());
-}
-
 // `decided_by` may be null.
 Status Decide(const AccessRequest& request, std::string* decided_by) {
   const Decision decision = Authorize(request);
@@ -59,32 +41,50 @@ std::optional<std::string_view> AliasOf(const KeyReference& reference) {
 
 }  // namespace
 
+Result<KeyViewPtr> FindReferenced(const Engine& engine, const KeyReference& reference,
+                                  bool foreign) {
+  if (const std::string* alias = reference.alias()) {
+    if (const auto record = engine.keys.FindAlias(reference.account, *alias)) {
+      if (KeyViewPtr view = engine.keys.Find(record->target)) return view;
+    }
+    if (foreign) return KeyViewPtr{};
+    return Fail(Exception::kNotFoundException,
+                "Alias " + AliasArn(engine.site, reference.account, *alias) + " is not found.");
+  }
+  KeyViewPtr view = engine.keys.Find(*reference.key_id());
+  // A key id is unique, but it is the named account's key or none.
+  if (view != nullptr && view->key.account == reference.account) return view;
+  if (foreign) return KeyViewPtr{};
+  return NoSuchKey(engine.site, reference.account, *reference.key_id());
+}
+
+Status CheckAlgorithm(const KeyView& view, MacAlgorithm algorithm) {
+  if (Row(view.key.spec).algorithm == algorithm) return {};
+  return Fail(Exception::kInvalidKeyUsageException, "Algorithm " + std::string(Name(algorithm)) +
+                                                        " is incompatible with key spec " +
+                                                        std::string(Name(view.key.spec)) + ".");
+}
+
 Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request) {
   const AccountId& home = request.caller.record.arn.account();
   HALLMARK_ASSIGN_OR_RETURN(const KeyReference reference,
                             ParseKeyReference(request.key_id, engine.site, home, request.accepted));
   const bool foreign = reference.account != home;
-  HALLMARK_ASSIGN_OR_RETURN(KeyViewPtr view, Find(engine, reference, foreign));
+  HALLMARK_ASSIGN_OR_RETURN(KeyViewPtr view, FindReferenced(engine, reference, foreign));
   HALLMARK_RETURN_IF_ERROR(CheckGrantTokens(engine, request.grant_tokens));
 
   RequestContext context = request.context;
-  FillFromCall(engine, request.call, &context);
   if (!context.request_alias) context.request_alias = AliasOf(reference);
-  const Caller caller = CallerOf(request.caller);
+  const Asker asker{engine, request.call, request.caller, request.operation, context};
   if (view == nullptr) {
     // Judged by what was sent: nothing allows the unknown, and its refusal is that of a key which
     // gives nothing.
-    const AccessRequest access{
-        caller, request.operation, reference.account, request.key_id, context, nullptr, nullptr};
-    HALLMARK_RETURN_IF_ERROR(Decide(access, request.decided_by));
+    HALLMARK_RETURN_IF_ERROR(
+        Decide(Question(asker, reference.account, request.key_id).access(), request.decided_by));
     return Fail(Exception::kAccessDeniedException);
   }
-  const KeyAliases aliases(engine, *view);
-  FillFromKey(*view, aliases, &context);
-  const KeyGrants grants(*view, request.caller, request.child);
-  HALLMARK_RETURN_IF_ERROR(Decide({caller, request.operation, view->key.account, view->arn, context,
-                                   &view->policy->compiled, &grants},
-                                  request.decided_by));
+  HALLMARK_RETURN_IF_ERROR(
+      Decide(Question(asker, *view, request.child).access(), request.decided_by));
   HALLMARK_RETURN_IF_ERROR(
       CheckState(request.operation, view->key.state, view->key.origin, view->arn, request.role));
   return view;
@@ -113,7 +113,7 @@ Result<KeyViewPtr> LookUpKey(const Engine& engine, const CallContext& call,
   HALLMARK_ASSIGN_OR_RETURN(
       const KeyReference reference,
       ParseKeyReference(key_id, engine.site, home, Row(call.operation).key_ids));
-  return Find(engine, reference, /*foreign=*/reference.account != home);
+  return FindReferenced(engine, reference, /*foreign=*/reference.account != home);
 }
 
 Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
@@ -130,11 +130,9 @@ Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
 
 Status AuthorizeResource(const Engine& engine, CallContext& call, Operation operation,
                          const AccountId& account, std::string_view resource_arn,
-                         RequestContext context) {
-  FillFromCall(engine, call, &context);
-  const Caller caller = CallerOf(*call.caller);
-  return Decide({caller, operation, account, resource_arn, context, nullptr, nullptr},
-                &call.decided_by);
+                         const RequestContext& context) {
+  const Asker asker{engine, call, *call.caller, operation, context};
+  return Decide(Question(asker, account, resource_arn).access(), &call.decided_by);
 }
 
 Status AuthorizeAccount(const Engine& engine, CallContext& call, Operation operation,
@@ -152,7 +150,8 @@ Result<KeyId> FindOwnKey(const Engine& engine, CallContext& call, std::string_vi
     HALLMARK_RETURN_IF_ERROR(
         AuthorizeResource(engine, call, call.operation, reference.account, key_id));
   }
-  HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, Find(engine, reference, /*foreign=*/false));
+  HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
+                            FindReferenced(engine, reference, /*foreign=*/false));
   return view->key.id;
 }
 

@@ -44,6 +44,18 @@ struct KeyRequest {
 //   is AccessDeniedException whether it exists or not.
 Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request);
 
+// The key that is meant, whoever asks: null if a foreign one does not exist, since a foreign caller
+// must not learn that.
+//
+// Errors: NotFoundException.
+Result<KeyViewPtr> FindReferenced(const Engine& engine, const KeyReference& reference,
+                                  bool foreign);
+
+// Whether the key's spec has the algorithm.
+//
+// Errors: InvalidKeyUsageException.
+Status CheckAlgorithm(const KeyView& view, MacAlgorithm algorithm);
+
 // DecideOnKey for a call, which learns the key's ARN and what decided for the log.
 Result<KeyViewPtr> AdmitKey(const Engine& engine, CallContext& call, std::string_view key_id,
                             const RequestContext& context = {}, GrantTokens grant_tokens = nullptr,
@@ -65,7 +77,7 @@ Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
 // Whether the caller may do this with a resource that is not a key.
 Status AuthorizeResource(const Engine& engine, CallContext& call, Operation operation,
                          const AccountId& account, std::string_view resource_arn,
-                         RequestContext context = {});
+                         const RequestContext& context = {});
 // For operations that are not bound to a resource.
 Status AuthorizeAccount(const Engine& engine, CallContext& call, Operation operation,
                         const RequestContext& context = {});

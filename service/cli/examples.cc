@@ -21,6 +21,14 @@ constexpr std::array kExamples{
     Example{"verify-mac", "Whether a MAC is right, by the exit code:",
             "hallmark verify-mac --key-id alias/orders --message fileb://order.json "
             "--mac-algorithm HMAC_SHA_256 --mac fileb://order.mac"},
+    Example{"explain", "Why this caller may not use a key:",
+            "hallmark explain --operation GenerateMac --key-id alias/orders"},
+    Example{"explain", "What somebody else could do from another address, with hallmark:Explain:",
+            "hallmark explain --operation GenerateMac --key-id alias/orders --principal "
+            "arn:aws:iam::111122223333:user/Shop --context aws:SourceIp=10.0.0.1"},
+    Example{"principal explain", "The same on the daemon's machine, without a permission:",
+            "hallmark principal explain --principal arn:aws:iam::111122223333:user/Shop "
+            "--operation GenerateMac --key-id alias/orders"},
     Example{"principal add", "A caller with a policy of its own:",
             "hallmark principal add --arn arn:aws:iam::111122223333:user/Shop --policy "
             "mac-only.json"},

@@ -1,6 +1,7 @@
 // A verb for every operation of a service, made from its descriptor alone.
 #pragma once
 
+#include "keystate/result.h"
 #include "service/cli/commands.h"
 
 #include <CLI/CLI.hpp>
@@ -8,6 +9,7 @@
 #include <google/protobuf/message.h>
 
 #include <functional>
+#include <string>
 
 namespace hallmark::cli {
 
@@ -16,6 +18,12 @@ namespace hallmark::cli {
 using RunOperation = std::function<ExitCode(const google::protobuf::MethodDescriptor& method,
                                             const google::protobuf::Message& request,
                                             google::protobuf::Message* answer)>;
+
+// Gives the verb a flag for every field of the request, and returns what builds the request of the
+// flags that were given; text for people when a value is wrong.
+using BuildRequest = std::function<Result<void, std::string>(google::protobuf::Message* request)>;
+BuildRequest AddRequestFlags(CLI::App& verb, const google::protobuf::Descriptor& request,
+                             Commands& commands);
 
 // The verb is the operation's name and each flag a field's, both in kebab case.
 void AddOperationCommands(CLI::App& root, const google::protobuf::ServiceDescriptor& service,

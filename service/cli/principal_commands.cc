@@ -7,6 +7,7 @@
 #include "service/cli/dev_ca.h"
 #include "service/cli/examples.h"
 #include "service/cli/files.h"
+#include "service/cli/operation_commands.h"
 #include "service/cli/render.h"
 #include "service/cli/report.h"
 #include "service/cli/request_builder.h"
@@ -201,6 +202,19 @@ ExitCode Remove(const Home& home, const Flags& flags) {
   return removed ? ExitCode::kSuccess : Report(removed.error(), "RemovePrincipal");
 }
 
+ExitCode Explain(const Home& home, const BuildRequest& build) {
+  v1::ExplainRequest request;
+  if (const auto built = build(&request); !built) {
+    std::cerr << "hallmark: error: " << built.error() << '\n';
+    return ExitCode::kUsage;
+  }
+  v1::ExplainResponse response;
+  const auto explained = AskDaemon(home, "Explain", request, &response);
+  if (!explained) return Report(explained.error(), "Explain");
+  Print(ToKmsJson(response));
+  return ExitCode::kSuccess;
+}
+
 }  // namespace
 
 void AddPrincipalCommands(CLI::App& root, const std::filesystem::path& home, Commands& commands) {
@@ -277,6 +291,16 @@ void AddPrincipalCommands(CLI::App& root, const std::filesystem::path& home, Com
         ->type_name("ARN");
   }
   add_command("list", "ListPrincipals", "", &List);
+
+  const auto* service = v1::Principal::descriptor()->file()->FindServiceByName("AdminService");
+  CLI::App* explain = principal->add_subcommand(
+      "explain", proto::CommentOf(*service->FindMethodByName("Explain")) + " Needs the daemon.");
+  explain->group("Verbs")->fallthrough()->footer(ExampleOf("principal explain"));
+  const BuildRequest build = AddRequestFlags(*explain, *v1::ExplainRequest::descriptor(), commands);
+  commands.list.push_back({explain, [build, &home] {
+                             const auto opened = OpenHome(home);
+                             return opened ? Explain(*opened, build) : Report(opened.error());
+                           }});
 }
 
 }  // namespace hallmark::cli

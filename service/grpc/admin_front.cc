@@ -1,5 +1,6 @@
 #include "service/grpc/admin_front.h"
 
+#include "service/app/explain_ops.h"
 #include "service/app/guard.h"
 #include "service/grpc/deadline.h"
 #include "service/grpc/peer_address.h"
@@ -90,6 +91,8 @@ AdminFront::Method AdminFront::MethodOf(std::string_view name, Receive receive,
   method.principal = [](const Message& request) -> std::string_view {
     if constexpr (requires(const Request& message) { message.arn(); }) {
       return static_cast<const Request&>(request).arn();
+    } else if constexpr (requires(const Request& message) { message.principal(); }) {
+      return static_cast<const Request&>(request).principal();
     }
     return {};
   };
@@ -105,11 +108,11 @@ AdminFront::Method AdminFront::MethodOf(std::string_view name, Receive receive,
 }
 
 AdminFront::AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& maintenance,
-                       app::WorkerPool& pool, app::AuditSink* audit,
+                       const app::Engine& engine, app::WorkerPool& pool,
                        std::chrono::milliseconds max_call_duration, FinishedSink on_finished)
     : principals_(principals),
       pool_(pool),
-      audit_(audit),
+      audit_(engine.audit),
       max_call_duration_(max_call_duration),
       on_finished_(std::move(on_finished)) {
 #define HALLMARK_SERVE(name, parts) \
@@ -127,6 +130,8 @@ AdminFront::AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& m
   HALLMARK_SERVE(ResumeSweeper, maintenance)
   HALLMARK_SERVE(ListOrphans, maintenance)
 #undef HALLMARK_SERVE
+  methods_.push_back(
+      MethodOf("Explain", &Service::RequestExplain, &app::ExplainForOperator, engine));
 }
 
 AdminFront::~AdminFront() = default;

@@ -6,6 +6,7 @@
 #include "keystate/result.h"
 #include "service/app/admin_ops.h"
 #include "service/app/audit.h"
+#include "service/app/engine.h"
 #include "service/app/maintenance_ops.h"
 #include "service/app/worker_pool.h"
 #include "service/grpc/queued_call.h"
@@ -39,9 +40,9 @@ class AdminFront final : public QueuedService {
   // All outlive the front. `pool` runs the operations, since they wait for the store; callers'
   // work must not be in it, or a principal that floods the service could not be removed. A call
   // that has waited for `max_call_duration`, or for longer than its client does, is not begun; nor
-  // is one that `audit` cannot record. `audit` null: nothing is recorded.
+  // is one that the engine's audit log cannot record.
   AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& maintenance,
-             app::WorkerPool& pool, app::AuditSink* audit,
+             const app::Engine& engine, app::WorkerPool& pool,
              std::chrono::milliseconds max_call_duration, FinishedSink on_finished);
   ~AdminFront() override;
 

@@ -313,7 +313,7 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   authenticator_.emplace(principals_, clock_);
   authenticator_->SetTrustDomains(std::exchange(trust_domains_, nullptr));
   key_front_.emplace(*engine_, *authenticator_, config_.grpc.max_call_duration);
-  admin_front_.emplace(*principal_admin_, maintenance_->admin(), *admin_pool_, &*audit_log_,
+  admin_front_.emplace(*principal_admin_, maintenance_->admin(), *engine_, *admin_pool_,
                        config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 

@@ -358,6 +358,29 @@ TEST(AuthorizeTest, IamOnlyOperationsNeverConsultAKeyPolicy) {
   }
 }
 
+TEST(AuthorizeTest, ExplainIsAnActionThatKmsDoesNotHave) {
+  EXPECT_EQ(PolicyAction(Operation::kExplain), "hallmark:Explain");
+  const auto decide = [](const std::string& action) {
+    return Decide({.operation = Operation::kExplain,
+                   .key = KDeny("K1", "*"),
+                   .identity = Allow("I1", action)});
+  };
+  for (const char* const action : {"hallmark:Explain", "Hallmark:Exp*", "hallmark:*", "*"}) {
+    EXPECT_EQ(decide(action), "allowed: identity policy I1") << action;
+  }
+  for (const char* const action : {"kms:*", "kms:Explain"}) {
+    EXPECT_EQ(decide(action), "no identity policy allows") << action;
+  }
+  EXPECT_EQ(Decide({.operation = Operation::kExplain, .key = KAllow("K1", kAliceArn)}),
+            "no identity policy allows")
+      << "key policies have no say";
+  EXPECT_EQ(Decide({.who = &kBob,
+                    .operation = Operation::kExplain,
+                    .key = KAllow("K1", "*"),
+                    .identity = Allow("I1", "*")}),
+            "foreign resource");
+}
+
 // A permissions boundary and a session policy give nothing; they limit what a session has from its
 // role and what a user has from its own policies.
 INSTANTIATE_TEST_SUITE_P(

@@ -34,7 +34,7 @@ TEST(PolicyTest, ReadsStatementsInOrder) {
             (OperationSet{Operation::kGenerateMac, Operation::kVerifyMac}));
   EXPECT_EQ(policy->statements()[1].id, "statement 2");
   EXPECT_EQ(policy->statements()[1].effect, Effect::kDeny);
-  EXPECT_EQ(policy->statements()[1].operations, OperationSet::All());
+  EXPECT_EQ(policy->statements()[1].operations, OperationSet{Operation::kExplain}.Complement());
 }
 
 struct AcceptedPolicy {

@@ -235,8 +235,9 @@ Said Ask(const Json& policy, const ReferenceRequest& request) {
 }  // namespace
 
 std::string ReferenceDecide(const ReferenceRequest& request) {
-  const std::set<std::string> iam_only{"kms:CreateKey", "kms:ListKeys", "kms:ListAliases",
-                                       "kms:ListRetirableGrants", "kms:GenerateRandom"};
+  const std::set<std::string> iam_only{"kms:CreateKey",      "kms:ListKeys",
+                                       "kms:ListAliases",    "kms:ListRetirableGrants",
+                                       "kms:GenerateRandom", "hallmark:Explain"};
   const std::set<std::string> across{
       "kms:GenerateMac", "kms:VerifyMac",   "kms:CreateGrant", "kms:DescribeKey",
       "kms:ListGrants",  "kms:RetireGrant", "kms:RevokeGrant", "kms:GetKeyRotationStatus"};

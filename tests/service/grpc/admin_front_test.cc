@@ -227,8 +227,16 @@ class AdminFrontTest : public ::testing::Test {
   std::atomic<int> sweeps_{0};
   app::MaintenanceAdmin maintenance_{sweeper_, *store_, hsm_, [this] { ++sweeps_; }};
   RecordingSink audit_;
-  AdminFront front_{admin_,  maintenance_, pool_,
-                    &audit_, kMaxCall,     [this](const auto& call) { Note(call); }};
+  PolicyCache policies_;
+  app::KeyQuota key_quota_{keys_, {}};
+  app::Engine engine_{site_,          "store",     "instance",
+                      keys_,          principals_, policies_,
+                      client_tokens_, last_usage_, key_quota_,
+                      *store_,        hsm_,        sealer_,
+                      clock_,         random_,     pool_,
+                      pool_,          &audit_,     [](const auto&, const Status&) {}};
+  AdminFront front_{admin_, maintenance_, engine_,
+                    pool_,  kMaxCall,     [this](const auto& call) { Note(call); }};
   PrintingObserver observer_;
   std::unique_ptr<GrpcServer> server_;
   std::unique_ptr<v1::AdminService::Stub> stub_;
@@ -241,6 +249,20 @@ TEST_F(AdminFrontTest, ACallIsReportedWithThePrincipalItIsAbout) {
   EXPECT_THAT(lines(),
               ElementsAre(Line{"AddPrincipal", kAlice, "OK"}, Line{"ListPrincipals", "", "OK"},
                           Line{"AddPrincipal", kAlice, "AlreadyExistsException"}));
+}
+
+TEST_F(AdminFrontTest, ExplainsACallOfAnyPrincipal) {
+  ASSERT_TRUE(AddAlice().ok());
+  grpc::ClientContext context;
+  v1::ExplainRequest request;
+  request.set_principal(kAlice);
+  request.set_operation("ListKeys");
+  v1::ExplainResponse response;
+  ASSERT_TRUE(stub_->Explain(&context, request, &response).ok());
+  EXPECT_EQ(response.decision(), v1::ACCESS_DECISION_DENIED);
+  EXPECT_EQ(response.refusal(), "AccessDeniedException");
+  EXPECT_EQ(response.details().changes_size(), 1);
+  EXPECT_EQ(lines().back(), (Line{"Explain", kAlice, "OK"}));
 }
 
 TEST_F(AdminFrontTest, ResumingTheSweeperMakesItSweepNow) {

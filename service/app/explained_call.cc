@@ -1,0 +1,345 @@
+#include "service/app/explained_call.h"
+
+#include "keystate/grants/grant_rules.h"
+#include "keystate/key_state.h"
+#include "service/app/operations.h"
+#include "service/app/pipeline.h"
+#include "service/app/retirement.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hallmark::app {
+namespace {
+
+// So many grants to one principal are shown.
+constexpr std::size_t kShownGrants = 100;
+
+bool IsOnAlias(Operation operation) {
+  return operation == Operation::kCreateAlias || operation == Operation::kUpdateAlias ||
+         operation == Operation::kDeleteAlias;
+}
+
+bool ComputesMac(Operation operation) {
+  return operation == Operation::kGenerateMac || operation == Operation::kVerifyMac;
+}
+
+Unexpected<Error> Invalid(std::string text) {
+  return Fail(Exception::kValidationException, std::move(text));
+}
+
+Status CheckMembers(const v1::ExplainRequest& request, Operation operation) {
+  const std::string action(PolicyAction(operation));
+  const bool on_key = ConsultsKeyPolicy(operation);
+  if (request.has_alias_name() && !IsOnAlias(operation)) {
+    return Invalid(action + " is not about an alias: AliasName must be absent.");
+  }
+  if (request.has_grant_id() != (operation == Operation::kRetireGrant)) {
+    return Invalid(request.has_grant_id() ? action + " is explained without a GrantId."
+                                          : action +
+                                                " is explained for one grant: GrantId must "
+                                                "be given.");
+  }
+  if (request.has_key_id() && !on_key && operation != Operation::kExplain) {
+    return Invalid(action + " is not bound to a key: KeyId must be absent.");
+  }
+  if (!request.has_key_id() && !request.has_alias_name() && on_key) {
+    return Invalid(action + " is about a key: KeyId must be given.");
+  }
+  return {};
+}
+
+// The members of a call that it has when nobody gives them.
+RequestContext DefaultsOf(Operation operation, const CallTarget& target, const Sight& sight) {
+  RequestContext context;
+  if (target.reference && target.reference->alias() != nullptr) {
+    context.request_alias = *target.reference->alias();
+  }
+  // The algorithm says what spec a key has.
+  const bool known = target.view != nullptr && sight.Sees(target.view->key.account);
+  if (ComputesMac(operation) && known) {
+    context.mac_algorithm = Row(target.view->key.spec).algorithm;
+  }
+  if (operation == Operation::kCreateKey) {
+    context.key_usage = KeyUsage::kGenerateVerifyMac;
+    context.key_origin = Origin::kAwsKms;
+    context.multi_region = false;
+  }
+  context.pending_window_days = 30;
+  context.bypass_policy_lockout_safety_check = false;
+  context.grant_is_for_aws_resource = false;
+  return context;
+}
+
+// For a principal of another account, of whose policies nothing may be told.
+const Policy& AllowsEverything() {
+  static const Policy policy = *Policy::Parse(
+      R"({"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}})",
+      PolicyKind::kIdentity);
+  return policy;
+}
+
+void LeaveOutItsAccount(Question& question) {
+  Caller& caller = question.caller();
+  caller.identity_policy = &AllowsEverything();
+  caller.permissions_boundary = nullptr;
+  caller.session_policy = nullptr;
+  caller.tags = {};
+}
+
+// The grant that a CreateGrant would make, as far as it is given.
+std::optional<GrantRecord> ChildOf(const Asker& asker, const KeyView& view) {
+  auto operations = ParseGrantOperations(asker.given->grant_operations());
+  if (!operations) return std::nullopt;
+  return GrantRecord{.id = GrantId::FromRandom({}),
+                     .key_id = view.key.id,
+                     .grantee_id = {},
+                     .grantee = {},
+                     .issuing_account = asker.caller.record.arn.account(),
+                     .operations = *operations};
+}
+
+std::string MismatchOf(const GrantRecord& grant, Operation operation, const GrantRecord* child,
+                       std::string_view source_arn) {
+  const GrantOperations::Bits asked = GrantOperations::BitOf(operation);
+  if (asked == 0) return "no grant allows " + std::string(PolicyAction(operation));
+  if ((grant.operations.bits() & asked) == 0) {
+    return "it does not allow " + std::string(Name(operation));
+  }
+  if (child != nullptr &&
+      (grant.operations.bits() & child->operations.bits()) != child->operations.bits()) {
+    return "it does not allow every operation of the grant that is to be made";
+  }
+  if (!grant.source_arn.empty() && grant.source_arn != source_arn) {
+    return "it counts only in calls with aws:SourceArn " + grant.source_arn;
+  }
+  return "";
+}
+
+std::vector<GrantTrace> GrantsTo(const Principal& principal, const KeyView& view,
+                                 const AccessRequest& access, const GrantRecord* child) {
+  const GrantCaller caller = GrantCaller::Of(principal.record);
+  const std::string_view self = caller.is_root ? caller.account.text() : caller.unique_id;
+  std::vector<GrantTrace> traces;
+  for (const std::string_view grantee : {self, caller.role_id}) {
+    if (grantee.empty()) continue;
+    for (const GrantPtr& grant : view.grants.ListTo(grantee, std::nullopt, kShownGrants)) {
+      traces.push_back({grant->id.ToString(),
+                        MismatchOf(*grant, access.operation, child,
+                                   access.context.source_arn.value_or(std::string_view()))});
+    }
+  }
+  return traces;
+}
+
+// What helps against the refusal of the key itself.
+std::string KeyRemedy(const Error& refusal, const KeyView& view) {
+  if (refusal.exception == Exception::kDisabledException) {
+    return "The key has to be enabled: EnableKey.";
+  }
+  if (refusal.exception == Exception::kInvalidKeyUsageException) {
+    return "The algorithm of the key is " + std::string(Row(view.key.spec).algorithm_name) +
+           ": it has to be asked for, or another key.";
+  }
+  if (refusal.exception != Exception::kKMSInvalidStateException) {
+    return "Nothing helps: the operation is not there for such a key.";
+  }
+  if (view.key.state == KeyState::kPendingDeletion) {
+    return "The deletion of the key has to be cancelled, CancelKeyDeletion, and then the key be "
+           "enabled, EnableKey.";
+  }
+  if (view.key.state == KeyState::kPendingImport) {
+    return "The material of the key has to be imported: ImportKeyMaterial.";
+  }
+  return "The key has to be pending deletion: otherwise there is nothing to cancel.";
+}
+
+class Explainer {
+ public:
+  Explainer(const Asker& asker, const v1::ExplainRequest& request, const CallTarget& target,
+            const Sight& sight)
+      : asker_(asker),
+        request_(request),
+        target_(target),
+        sight_(sight),
+        sees_principal_(sight.Sees(asker.caller.record.arn.account())) {}
+
+  // What the operation needs for something that is not a key.
+  ExplainedNeed OnResource(Operation operation, std::string_view resource) const {
+    Asker asker = asker_;
+    asker.operation = operation;
+    const Question question(asker, target_.account, resource);
+    return Judged(question.access(), Explain(question.access()));
+  }
+
+  ExplainedNeed OnKey() const {
+    const KeyViewPtr& view = target_.view;
+    if (asker_.operation == Operation::kExplain && !target_.has_own_key()) {
+      return OnResource(asker_.operation, request_.key_id());
+    }
+    if (view == nullptr) return Abroad(std::nullopt);
+    if (target_.grant != nullptr) return Retiring(*target_.grant);
+    const auto child =
+        asker_.operation == Operation::kCreateGrant ? ChildOf(asker_, *view) : std::nullopt;
+    Question question(asker_, *view, child ? &*child : nullptr);
+    if (!sight_.Sees(view->key.account)) return Abroad(Authorize(question.access()), &question);
+    if (!sees_principal_) LeaveOutItsAccount(question);
+    ExplainedNeed need = Judged(question.access(), Explain(question.access()));
+    if (ConsultsKeyPolicy(asker_.operation)) {
+      need.grants = GrantsTo(asker_.caller, *view, question.access(), child ? &*child : nullptr);
+    }
+    return need;
+  }
+
+ private:
+  ExplainedNeed Retiring(const GrantRecord& grant) const {
+    const KeyView& view = *target_.view;
+    Retirement retirement(asker_, view, grant);
+    if (!sight_.Sees(view.key.account)) {
+      return Abroad(retirement.Decide(), &retirement.question());
+    }
+    if (!sees_principal_) LeaveOutItsAccount(retirement.question());
+    ExplainedNeed need =
+        Judged(retirement.access(), Explain(retirement.access(), retirement.Decide()));
+    const bool named = retirement.right() != RetireRight::kNone;
+    need.grants.push_back(
+        {grant.id.ToString(), named ? "" : "it does not let the principal retire it"});
+    if (!named) {
+      need.changes.insert(need.changes.begin(),
+                          "Only these may retire the grant: its retiring principal, its grantee if "
+                          "RetireGrant is among its operations, and the account that made it.");
+    }
+    return need;
+  }
+
+  // A key of an account that is not to be seen: the decision is the real one, and the reasons are
+  // judged by what was sent, so that they tell nothing about the key.
+  ExplainedNeed Abroad(std::optional<Decision> decision, const Question* real = nullptr) const {
+    const Question question(asker_, target_.reference->account, request_.key_id());
+    if (!decision) decision = Authorize(question.access());
+    Explanation explanation = Explain(question.access(), *decision);
+    if (!decision->allowed && real != nullptr) {
+      explanation.refusal_text = AccessDenied(real->access(), *decision).message;
+    }
+    ExplainedNeed need = Judged(question.access(), std::move(explanation));
+    need.decider_hidden = need.decider_hidden || decision->refusal == Refusal::kForeignResource;
+    need.changes.push_back("The policy, the grants and the state of a key of account " +
+                           std::string(target_.reference->account.text()) +
+                           " are not shown here, and what the key itself gives to conditions is "
+                           "shown as absent.");
+    return need;
+  }
+
+  // Leaves out what may not be seen.
+  ExplainedNeed Judged(const AccessRequest& access, Explanation explanation) const {
+    const auto hidden = [&](Decider decider) {
+      const bool of_key = decider == Decider::kKeyPolicy || decider == Decider::kGrant;
+      return of_key ? !sight_.Sees(access.resource_account) : !sees_principal_;
+    };
+    std::erase_if(explanation.policies,
+                  [&](const PolicyTrace& trace) { return hidden(trace.policy); });
+    ExplainedNeed need{std::string(PolicyAction(access.operation)),
+                       std::string(access.resource_arn), std::move(explanation)};
+    need.decider_hidden = hidden(need.explanation.decision.decider);
+    need.changes = Remedies(access, need.explanation);
+    if (!sees_principal_) {
+      need.changes.push_back("The policies and the tags of " + std::string(access.caller.arn) +
+                             " belong to account " + std::string(access.caller.account.text()) +
+                             " and are not taken into account here: they have to allow it, too.");
+    }
+    return need;
+  }
+
+  const Asker& asker_;
+  const v1::ExplainRequest& request_;
+  const CallTarget& target_;
+  const Sight& sight_;
+  const bool sees_principal_;
+};
+
+}  // namespace
+
+std::optional<Operation> ServedOperation(std::string_view name) {
+  for (const OperationRow& row : Operations()) {
+    if (Name(row.operation) == name || PolicyAction(row.operation) == name) return row.operation;
+  }
+  return std::nullopt;
+}
+
+Result<CallTarget> FindTarget(const Engine& engine, const v1::ExplainRequest& request,
+                              Operation operation, const AccountId& account) {
+  HALLMARK_RETURN_IF_ERROR(CheckMembers(request, operation));
+  CallTarget target{.account = account};
+  std::string key_id = request.key_id();
+  if (request.has_alias_name()) {
+    HALLMARK_ASSIGN_OR_RETURN(const AliasName name, AliasName::Parse(request.alias_name()));
+    target.alias_arn = AliasArn(engine.site, account, name.text());
+    // It is about the key of the alias.
+    if (operation == Operation::kDeleteAlias && key_id.empty()) key_id = name.text();
+  }
+  if (key_id.empty()) return target;
+  HALLMARK_ASSIGN_OR_RETURN(
+      target.reference, ParseKeyReference(key_id, engine.site, account, KeyIdForms::kKeyOrAlias));
+  const bool foreign = target.reference->account != account;
+  HALLMARK_ASSIGN_OR_RETURN(target.view, FindReferenced(engine, *target.reference, foreign));
+  if (request.has_grant_id()) {
+    // Of a key that is not there no grant is either.
+    const GrantSet none;
+    const GrantSet& grants = target.view == nullptr ? none : target.view->grants;
+    HALLMARK_ASSIGN_OR_RETURN(target.grant, FindGrant(grants, request.grant_id()));
+  }
+  return target;
+}
+
+Status CheckMayExplain(const Engine& engine, CallContext& call, const v1::ExplainRequest& request,
+                       CallTarget target) {
+  if (target.reference) target.alias_arn.clear();
+  target.grant = nullptr;
+  GivenContext nothing;
+  ExplainedCall permission = ExplainCall(engine, call, *call.caller, Operation::kExplain, request,
+                                         target, nothing, {.account = target.account});
+  const ExplainedDecision& decision = permission.need.explanation.decision;
+  call.decided_by = DecidedBy({.decider = decision.decider, .because = decision.because});
+  return std::move(permission.outcome);
+}
+
+ExplainedCall ExplainCall(const Engine& engine, const CallContext& call, const Principal& principal,
+                          Operation operation, const v1::ExplainRequest& request,
+                          const CallTarget& target, GivenContext& given, const Sight& sight) {
+  const RequestContext context = DefaultsOf(operation, target, sight);
+  const Asker asker{engine, call, principal, operation, context, &given};
+  const Explainer explainer(asker, request, target, sight);
+  std::optional<ExplainedNeed> need;
+  const auto allowed = [&] { return !need || need->explanation.decision.allowed; };
+  if (!target.alias_arn.empty()) need = explainer.OnResource(operation, target.alias_arn);
+  if (allowed() && target.reference) need = explainer.OnKey();
+  if (!need) need = explainer.OnResource(operation, "*");
+  // There is no key yet whose policy could allow it.
+  if (allowed() && operation == Operation::kCreateKey && given.has_request_tags()) {
+    need = explainer.OnResource(Operation::kTagResource, "*");
+  }
+
+  ExplainedCall explained{*std::move(need)};
+  if (target.view != nullptr && ConsultsKeyPolicy(operation)) {
+    const KeyView& view = *target.view;
+    Status verdict = CheckState(operation, view.key.state, view.key.origin, view.arn);
+    RequestContext asked = context;
+    given.ApplyTo(&asked);
+    if (verdict && ComputesMac(operation) && asked.mac_algorithm) {
+      verdict = CheckAlgorithm(view, *asked.mac_algorithm);
+    }
+    if (!verdict && sight.Sees(view.key.account)) {
+      explained.need.changes.push_back(KeyRemedy(verdict.error(), view));
+    }
+    explained.key_verdict = std::move(verdict);
+  }
+  const Explanation& explanation = explained.need.explanation;
+  if (!explanation.decision.allowed) {
+    explained.outcome = Fail(Exception::kAccessDeniedException, *explanation.refusal_text);
+  } else if (explained.key_verdict) {
+    explained.outcome = *explained.key_verdict;
+  }
+  return explained;
+}
+
+}  // namespace hallmark::app
