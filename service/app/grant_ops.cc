@@ -281,7 +281,8 @@ Status ListRetirableGrants(Engine& engine, CallContext& call,
 Status RetireGrant(Engine& engine, CallContext& call, const v1::RetireGrantRequest& request,
                    v1::RetireGrantResponse* /*response*/) {
   const bool by_id = request.has_key_id() && request.has_grant_id();
-  if (request.has_grant_token() == by_id) {
+  const bool by_id_in_part = request.has_key_id() || request.has_grant_id();
+  if (request.has_grant_token() ? by_id_in_part : !by_id) {
     return Fail(Exception::kValidationException,
                 "Either GrantToken, or both KeyId and GrantId must be given.");
   }
