@@ -22,7 +22,7 @@ Result<Prepared, std::vector<ConfigError>> Prepare(const Config& wanted) {
   auto tls = grpc_front::ReadTlsFiles(TlsFilesOf(wanted));
   if (!tls.has_value()) mistakes.push_back({"tls: " + tls.error()});
   auto domains = tls.has_value() ? authn::TrustDomains::Of(tls->trust_domains)
-                                 : Result<authn::TrustDomains, std::string>();
+                                 : Result<authn::TrustDomains, std::string>(authn::TrustDomains());
   if (!domains.has_value()) mistakes.push_back({"tls.trust_domains: " + domains.error()});
   auto log_sink = Log::OpenSink(wanted.log);
   if (!log_sink.has_value()) mistakes.push_back({"log.file: " + log_sink.error().message});
