@@ -26,7 +26,7 @@ Caller CallerOf(const Principal& principal) {
   caller.session_policy = principal.session_policy.get();
   caller.role_id = principal.record.role_id;
   caller.role_arn = principal.role_arn;
-  caller.tags = TagList(principal.record.tags);
+  caller.tags = TagList(principal.is_session() ? principal.session_tags : principal.record.tags);
   return caller;
 }
 
@@ -35,6 +35,11 @@ PrincipalDirectory::PrincipalDirectory() : index_(std::make_shared<const Index>(
 std::shared_ptr<const Principal> PrincipalDirectory::FindByFingerprint(
     const CertificateFingerprint& fingerprint) const {
   return Lookup(index_.Load()->by_fingerprint, fingerprint);
+}
+
+std::shared_ptr<const Principal> PrincipalDirectory::FindBySpiffeId(
+    std::string_view spiffe_id) const {
+  return Lookup(index_.Load()->by_spiffe_id, spiffe_id);
 }
 
 std::shared_ptr<const Principal> PrincipalDirectory::FindByArn(std::string_view arn) const {
@@ -80,6 +85,7 @@ void PrincipalDirectory::Erase(Index& index, const std::string& unique_id) {
   for (const CertificateRecord& certificate : old->certificates) {
     index.by_fingerprint.erase(certificate.fingerprint);
   }
+  index.by_spiffe_id.erase(old->record.spiffe_id);
   // A namesake may have been added since: its entry is not ours to erase.
   const auto by_arn = index.by_arn.find(old->record.arn.text());
   if (by_arn != index.by_arn.end() && by_arn->second == old) index.by_arn.erase(by_arn);
@@ -97,6 +103,9 @@ void PrincipalDirectory::Erase(Index& index, const std::string& unique_id) {
 void PrincipalDirectory::Insert(Index& index, const std::shared_ptr<const Principal>& principal) {
   for (const CertificateRecord& certificate : principal->certificates) {
     index.by_fingerprint[certificate.fingerprint] = principal;
+  }
+  if (!principal->record.spiffe_id.empty()) {
+    index.by_spiffe_id[principal->record.spiffe_id] = principal;
   }
   index.by_arn[principal->record.arn.text()] = principal;
   index.by_id[principal->record.unique_id] = principal;
@@ -118,10 +127,16 @@ void PrincipalDirectory::Load(const std::vector<std::shared_ptr<const Principal>
 }
 
 void PrincipalDirectory::Publish(const std::shared_ptr<const Principal>& principal) {
+  Publish(std::vector{principal});
+}
+
+void PrincipalDirectory::Publish(const std::vector<std::shared_ptr<const Principal>>& principals) {
   MutexLock lock(writers_mu_);
   auto next = std::make_shared<Index>(*index_.Load());
-  Erase(*next, principal->record.unique_id);
-  Insert(*next, principal);
+  for (const auto& principal : principals) {
+    Erase(*next, principal->record.unique_id);
+    Insert(*next, principal);
+  }
   index_.Publish(std::move(next));
 }
 

@@ -15,7 +15,8 @@ Result<StoredPolicyPtr> PolicyCache::Get(const PolicyRecord& record, PolicyKind 
   if (auto found = Find(record.hash)) return found;
   // Compiled outside the lock; if two compile the same at once, one of the two results is kept.
   HALLMARK_ASSIGN_OR_RETURN(Policy compiled, Policy::Parse(record.document, kind, record.bindings));
-  auto policy = std::make_shared<const StoredPolicy>(StoredPolicy{record, std::move(compiled)});
+  auto policy = std::make_shared<StoredPolicy>(StoredPolicy{record, std::move(compiled)});
+  policy->record.revision = 0;
   MutexLock lock(mu_);
   std::weak_ptr<const StoredPolicy>& entry = policies_[record.hash];
   if (auto first = entry.lock()) return first;

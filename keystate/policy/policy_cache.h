@@ -14,6 +14,8 @@ namespace hallmark {
 
 // A policy as it is stored, and compiled.
 struct StoredPolicy {
+  // INVARIANT: its revision is 0, whatever it is in the store: with every key that takes it the
+  // policy is put again, and that must not be compared with what others put meanwhile.
   PolicyRecord record;
   Policy compiled;
 };

@@ -20,6 +20,8 @@ struct CallContext {
   std::shared_ptr<const Principal> caller;
   // By which certificate the caller was recognised; looked up again whenever the call has waited.
   CertificateFingerprint fingerprint{};
+  // The SPIFFE id in it, if that is by what the caller was recognised; empty otherwise.
+  std::string spiffe_id;
   WallTime credential_expiry{};
   // The client's deadline or the server's maximum, whichever is first.
   SteadyTime deadline{};

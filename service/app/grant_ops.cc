@@ -7,6 +7,7 @@
 #include "service/app/access.h"
 #include "service/app/enum_names.h"
 #include "service/app/operation_functions.h"
+#include "service/app/operations.h"
 #include "service/app/optimistic.h"
 #include "service/app/paging.h"
 #include "service/app/pipeline.h"
@@ -122,14 +123,37 @@ Result<GrantRecord> Draft(const Engine& engine, const CallContext& call, const K
   return DraftGrant(wanted, origin, engine.site, engine.principals);
 }
 
-// The key of a grant that is about to end by its own rules, for whoever asks.
-Result<KeyViewPtr> KeyOfGrant(const Engine& engine, const CallContext& call,
-                              std::string_view key_id) {
+struct KeyAndGrant {
+  KeyViewPtr view;
+  GrantPtr grant;
+};
+
+// The grant that is about to end by its own rules, for whoever asks. Another account must not learn
+// from its key and id whether they exist: it is refused like somebody whom the grant gives nothing.
+Result<KeyAndGrant> FindByKeyAndId(const Engine& engine, CallContext& call, std::string_view key_id,
+                                   std::string_view grant_id) {
+  const AccountId& home = call.caller->record.arn.account();
+  HALLMARK_ASSIGN_OR_RETURN(
+      const KeyReference reference,
+      ParseKeyReference(key_id, engine.site, home, Row(call.operation).key_ids));
   HALLMARK_ASSIGN_OR_RETURN(KeyViewPtr view, LookUpKey(engine, call, key_id));
-  if (view == nullptr) {
-    return Fail(Exception::kNotFoundException, "Key '" + std::string(key_id) + "' does not exist");
+  Result<GrantPtr> grant = FindGrant(view == nullptr ? GrantSet() : view->grants, grant_id);
+  if (grant) return KeyAndGrant{std::move(view), *std::move(grant)};
+  if (reference.account != home && grant.error().exception == Exception::kNotFoundException) {
+    HALLMARK_RETURN_IF_ERROR(
+        AuthorizeResource(engine, call, call.operation, reference.account, key_id));
   }
-  return view;
+  return Unexpected(std::move(grant).error());
+}
+
+// Whoever has a token of a grant knows that there was one.
+Result<KeyAndGrant> FindByToken(const Engine& engine, const std::string& text) {
+  HALLMARK_ASSIGN_OR_RETURN(const GrantToken token,
+                            OpenGrantToken(engine.sealer, engine.store_id, text));
+  KeyViewPtr view = engine.keys.Find(token.key_id);
+  HALLMARK_ASSIGN_OR_RETURN(GrantPtr grant, FindGrant(view == nullptr ? GrantSet() : view->grants,
+                                                      token.grant_id.text()));
+  return KeyAndGrant{std::move(view), std::move(grant)};
 }
 
 // Whether the caller may retire the grant: the grant says who, and policies may take it away.
@@ -261,23 +285,15 @@ Status RetireGrant(Engine& engine, CallContext& call, const v1::RetireGrantReque
     return Fail(Exception::kValidationException,
                 "Either GrantToken, or both KeyId and GrantId must be given.");
   }
-  std::string key_id = request.key_id();
-  std::string grant_id = request.grant_id();
-  if (request.has_grant_token()) {
-    HALLMARK_ASSIGN_OR_RETURN(const GrantToken token, OpenGrantToken(engine.sealer, engine.store_id,
-                                                                     request.grant_token()));
-    const KeyViewPtr view = engine.keys.Find(token.key_id);
-    if (view == nullptr) {
-      return Fail(Exception::kNotFoundException,
-                  "Grant ID " + token.grant_id.ToString() + " not found");
-    }
-    key_id = view->arn;
-    grant_id = token.grant_id.ToString();
-  }
+  // What was asked for, where the key itself stays unknown.
+  call.key_arn = request.key_id();
   return UntilWon(engine, call, [&]() -> Status {
-    HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, KeyOfGrant(engine, call, key_id));
+    HALLMARK_ASSIGN_OR_RETURN(
+        const KeyAndGrant found,
+        by_id ? FindByKeyAndId(engine, call, request.key_id(), request.grant_id())
+              : FindByToken(engine, request.grant_token()));
+    const auto& [view, grant] = found;
     call.key_arn = view->arn;
-    HALLMARK_ASSIGN_OR_RETURN(const GrantPtr grant, FindGrant(view->grants, grant_id));
     HALLMARK_RETURN_IF_ERROR(AuthorizeRetirement(engine, call, *view, *grant));
     HALLMARK_RETURN_IF_ERROR(
         CheckState(call.operation, view->key.state, view->key.origin, view->arn, KeyRole::kTarget));

@@ -83,16 +83,6 @@ void Tell(const Engine& engine, const CallContext& call, const Status& status) n
   }));
 }
 
-// What the caller may be told: only what is recorded.
-Status Record(AuditSink::Slot* slot, const CallContext& call, const Status& status,
-              Message* response) {
-  if (slot == nullptr) return status;
-  const Status recorded = Guarded([&] { return slot->Write(call, status); });
-  if (recorded) return status;
-  response->Clear();
-  return recorded;
-}
-
 }  // namespace
 
 std::span<const OperationRow> Operations() { return kOperations; }
@@ -107,19 +97,15 @@ const OperationRow& Row(Operation operation) {
 void Dispatch(Engine& engine, const CallPtr& call, const Message& request, Message* response,
               Done done) {
   // Before anything is done for the call: what could not be recorded must not happen.
-  std::shared_ptr<AuditSink::Slot> slot;
-  if (engine.audit != nullptr) {
-    Result<std::unique_ptr<AuditSink::Slot>> reserved =
-        Guarded([&] { return engine.audit->Reserve(*call, request); });
-    if (!reserved) {
-      const Status refused = Unexpected(std::move(reserved).error());
-      Tell(engine, *call, refused);
-      return done(refused);
-    }
-    slot = *std::move(reserved);
+  Result<std::unique_ptr<AuditSink::Slot>> reserved = ReserveRecord(engine.audit, request);
+  if (!reserved) {
+    const Status refused = Unexpected(std::move(reserved).error());
+    Tell(engine, *call, refused);
+    return done(refused);
   }
+  const std::shared_ptr<AuditSink::Slot> slot = *std::move(reserved);
   Done finish = [&engine, call, response, slot, done = std::move(done)](const Status& status) {
-    const Status answer = Record(slot.get(), *call, status, response);
+    const Status answer = Record(slot.get(), EventOf(*call), status, response);
     Tell(engine, *call, answer);
     done(answer);
   };

@@ -118,7 +118,9 @@ Result<KeyViewPtr> LookUpKey(const Engine& engine, const CallContext& call,
 
 Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
                                                        const CallContext& call) {
-  std::shared_ptr<const Principal> caller = engine.principals.FindByFingerprint(call.fingerprint);
+  std::shared_ptr<const Principal> caller =
+      call.spiffe_id.empty() ? engine.principals.FindByFingerprint(call.fingerprint)
+                             : engine.principals.FindBySpiffeId(call.spiffe_id);
   if (caller == nullptr || engine.clock.Now() >= call.credential_expiry) {
     return Fail(Exception::kUnrecognizedClientException,
                 "The certificate is no longer registered or has expired.");

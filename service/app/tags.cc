@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
-#include <string_view>
 
 namespace hallmark::app {
 namespace {
@@ -52,6 +51,11 @@ Status CheckTags(const TagList& tags) {
   }
   if (duplicate) return Fail(Exception::kTagException, "Duplicate tag keys");
   if (tags.size() > looked_at) return TooMany();
+  return {};
+}
+
+Status CheckTagKey(std::string_view tag_key) {
+  if (IsReserved(tag_key)) return Reserved();
   return {};
 }
 

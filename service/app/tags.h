@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hallmark::app {
@@ -35,6 +36,7 @@ class TagWords {
 //   key can have.
 Status CheckTags(const TagList& tags);
 // Errors: TagException for a reserved prefix.
+Status CheckTagKey(std::string_view tag_key);
 Status CheckTagKeys(const google::protobuf::RepeatedPtrField<std::string>& tag_keys);
 
 // Adds `given` to the tags of a key; one whose key is there already takes the new value in its old

@@ -81,7 +81,7 @@ void WriteValue(const Message& message, const FieldDescriptor& field, int index,
     case FieldDescriptor::CPPTYPE_UINT64:
     case FieldDescriptor::CPPTYPE_DOUBLE:
     case FieldDescriptor::CPPTYPE_FLOAT:
-      return out->Null();  // no request of KMS has any
+      return out->Null();  // no request has any
   }
 }
 
@@ -122,26 +122,35 @@ std::string_view TypeOf(const Principal& principal) {
   return "";
 }
 
-void WriteIdentity(const app::CallContext& call, JsonWriter* out) {
+// How the two sources are told apart.
+struct SourceNames {
+  std::string_view source;
+  std::string_view type;
+};
+
+SourceNames NamesOf(app::AuditSource source) {
+  switch (source) {
+    case app::AuditSource::kKms:
+      return {"kms.amazonaws.com", "AwsApiCall"};
+    case app::AuditSource::kAdministration:
+      return {"hallmark.v1.AdminService", "HallmarkAdministration"};
+  }
+  return {};
+}
+
+void WriteIdentity(const app::AuditEvent& event, JsonWriter* out) {
   out->Name("userIdentity");
   out->BeginObject();
-  if (call.caller == nullptr) {
-    out->Member("type", "Unknown");
+  if (event.caller == nullptr) {
+    out->Member("type", event.by_operator ? "Operator" : "Unknown");
   } else {
-    const PrincipalRecord& record = call.caller->record;
-    out->Member("type", TypeOf(*call.caller));
+    const PrincipalRecord& record = event.caller->record;
+    out->Member("type", TypeOf(*event.caller));
     out->Member("principalId", record.unique_id);
     out->Member("arn", record.arn.text());
     out->Member("accountId", record.arn.account().text());
   }
   out->EndObject();
-}
-
-bool OnlyReads(Operation operation) {
-  const std::string_view name = Name(operation);
-  return operation == Operation::kGenerateMac || operation == Operation::kVerifyMac ||
-         operation == Operation::kGenerateRandom || operation == Operation::kExplain ||
-         name.starts_with("Describe") || name.starts_with("Get") || name.starts_with("List");
 }
 
 std::string_view WithoutPort(std::string_view peer) { return peer.substr(0, peer.rfind(':')); }
@@ -156,24 +165,24 @@ class AuditLog::FileSlot final : public Slot {
     if (reserved_ > 0) log_.file_.Release(reserved_);
   }
 
-  Status Write(const app::CallContext& call, const Status& outcome) override {
-    const std::string line = Line(call, outcome);
+  Status Write(const app::AuditEvent& event, const Status& outcome) override {
+    const std::string line = Line(event, outcome);
     if (log_.file_.Append(line, std::exchange(reserved_, 0))) return {};
     return Fail(Exception::kKMSInternalException, kUnrecordable, "the audit log cannot be written");
   }
 
  private:
-  std::string Line(const app::CallContext& call, const Status& outcome) const {
+  std::string Line(const app::AuditEvent& event, const Status& outcome) const {
     PolicyTimeBuffer time{};
     JsonWriter out;
     out.BeginObject();
     out.Member("eventVersion", "1.09");
-    WriteIdentity(call, &out);
+    WriteIdentity(event, &out);
     out.Member("eventTime", FormatPolicyTime(log_.clock_.Now(), time));
-    out.Member("eventSource", "kms.amazonaws.com");
-    out.Member("eventName", Name(call.operation));
+    out.Member("eventSource", NamesOf(event.source).source);
+    out.Member("eventName", event.name);
     out.Member("awsRegion", log_.origin_.site.region);
-    out.Member("sourceIPAddress", WithoutPort(call.peer));
+    out.Member("sourceIPAddress", WithoutPort(event.peer));
     if (!outcome.has_value()) {
       out.Member("errorCode", Describe(outcome.error().exception).name);
       out.Member("errorMessage", Cut(outcome.error().message));
@@ -181,28 +190,32 @@ class AuditLog::FileSlot final : public Slot {
     out.Raw("requestParameters", parameters_);
     out.Name("responseElements");
     out.Null();
-    out.Member("requestID", call.request_id);
+    out.Member("requestID", event.request_id);
     out.Member("eventID", EventId());
     out.Name("readOnly");
-    out.Bool(OnlyReads(call.operation));
-    if (!call.key_arn.empty()) {
+    out.Bool(event.reads_only);
+    if (!event.key_arn.empty()) {
       out.Name("resources");
       out.BeginArray();
       out.BeginObject();
-      out.Member("ARN", Cut(call.key_arn));
+      out.Member("ARN", Cut(event.key_arn));
       out.Member("type", "AWS::KMS::Key");
       out.EndObject();
       out.EndArray();
     }
-    out.Member("eventType", "AwsApiCall");
+    out.Member("eventType", NamesOf(event.source).type);
     // Ours: what CloudTrail does not say.
     out.Name("hallmark");
     out.BeginObject();
-    if (!call.decided_by.empty()) out.Member("decidedBy", Cut(call.decided_by));
+    if (!event.decided_by.empty()) out.Member("decidedBy", Cut(event.decided_by));
     out.Member("token", log_.origin_.token_id);
-    const auto duration = log_.clock_.SteadyNow() - call.started;
+    const auto duration = log_.clock_.SteadyNow() - event.started;
     out.Name("durationMicroseconds");
     out.Number(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+    if (event.unrecorded > 0) {
+      out.Name("unrecorded");
+      out.Number(event.unrecorded);
+    }
     out.EndObject();
     out.EndObject();
     return out.Take();
@@ -219,10 +232,13 @@ class AuditLog::FileSlot final : public Slot {
   std::size_t reserved_;
 };
 
-Result<std::unique_ptr<app::AuditSink::Slot>> AuditLog::Reserve(const app::CallContext& /*call*/,
-                                                                const Message& request) {
+Result<std::unique_ptr<app::AuditSink::Slot>> AuditLog::Reserve(const Message* request) {
   JsonWriter parameters;
-  WriteMessage(request, &parameters);
+  if (request == nullptr) {
+    parameters.Null();
+  } else {
+    WriteMessage(*request, &parameters);
+  }
   std::string text = parameters.Take();
   const std::size_t room = text.size() + kTailBytes;
   if (!file_.Reserve(room)) {

@@ -22,6 +22,9 @@ struct AuditOrigin {
 // long it took. Never a message, a MAC, a grant token or a client token: fields of bytes and those
 // that the schema calls sensitive are left out.
 //
+// Calls of AdminService have an eventSource of their own and the operator as their caller, whom the
+// system lets through to the socket; a stranger has no parameters either.
+//
 // Source of the shape: CloudTrail record contents; what KMS puts there is in the KMS developer
 // guide, "CloudTrail log entries".
 class AuditLog final : public app::AuditSink {
@@ -33,8 +36,7 @@ class AuditLog final : public app::AuditSink {
   AuditLog(AuditOrigin origin, AuditFile& file, Clock& clock, RandomSource& random)
       : origin_(std::move(origin)), file_(file), clock_(clock), random_(random) {}
 
-  Result<std::unique_ptr<Slot>> Reserve(const app::CallContext& call,
-                                        const google::protobuf::Message& request) override;
+  Result<std::unique_ptr<Slot>> Reserve(const google::protobuf::Message* request) override;
 
  private:
   class FileSlot;

@@ -34,6 +34,15 @@ constexpr std::array kExamples{
             "mac-only.json"},
     Example{"principal rotate", "New credentials now, the old ones until the shop has switched:",
             "hallmark principal rotate --arn arn:aws:iam::111122223333:user/Shop --keep-old"},
+    Example{"principal attach-policy", "What the shop may do from now on:",
+            "hallmark principal attach-policy --arn arn:aws:iam::111122223333:user/Shop "
+            "--policy mac-only.json"},
+    Example{"principal attach-policy", "What it may do at most, whatever its policy allows:",
+            "hallmark principal attach-policy --arn arn:aws:iam::111122223333:user/Shop "
+            "--policy limit.json --permissions-boundary"},
+    Example{"principal tag", "For policies that ask for aws:PrincipalTag/team:",
+            "hallmark principal tag --arn arn:aws:iam::111122223333:user/Shop --tags "
+            "Key=team,Value=orders"},
     Example{"token init",
             "Before the first start of the daemon:", "hallmark token init --home /etc/hallmark"},
     Example{"completion", "For bash, for this user:",

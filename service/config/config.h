@@ -33,6 +33,7 @@ struct Config {
     std::filesystem::path certificate = "tls/server.pem";
     std::filesystem::path private_key = "tls/server.key";
     std::filesystem::path client_ca = "tls/ca.pem";
+    std::filesystem::path trust_domains;  // empty: no SPIFFE ids
   } tls;
 
   struct Limits {

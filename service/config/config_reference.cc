@@ -42,6 +42,10 @@ constexpr std::array kTls{
     KeyHelp{"client_ca", "\"tls/ca.pem\"", true,
             "PEM file with the authority of client certificates. A certificate alone gives no "
             "rights: the store lists, per principal, the certificates by which it is known."},
+    KeyHelp{"trust_domains", "\"\"", true,
+            "Folder with a PEM file for each SPIFFE trust domain, named after it: example.org.pem "
+            "has the authorities that may issue certificates for spiffe://example.org/... and "
+            "nobody else's. Empty: SPIFFE ids count for nothing."},
 };
 constexpr std::array kLimits{
     KeyHelp{"keys_per_account", "100000", true, "Keys of one account; at least 1."},

@@ -1,5 +1,6 @@
 #include "service/grpc/tls.h"
 
+#include "keystate/spiffe_id.h"
 #include "service/grpc/listener.h"
 
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <cstring>
 #include <ctime>
 #include <memory>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -153,6 +155,47 @@ Result<void, std::string> CheckPrivate(const std::filesystem::path& file) {
   return {};
 }
 
+// One that is over may stay beside its successor.
+Result<void, std::string> CheckAuthorities(const std::filesystem::path& file,
+                                           const std::string& pem, const char* wanted) {
+  HALLMARK_ASSIGN_OR_RETURN(const std::vector<Owned<X509>> authorities,
+                            Certificates(file, pem, wanted));
+  if (std::none_of(authorities.begin(), authorities.end(), [](const Owned<X509>& authority) {
+        return HasBegun(authority.get()) && !HasEnded(authority.get());
+      })) {
+    return Refuse(file,
+                  "no certificate in it is valid now, so every client would be refused; put the "
+                  "current CA there");
+  }
+  return {};
+}
+
+using Bundles = decltype(TlsMaterial::trust_domains);
+
+// "example.org.pem" has the CAs of example.org. Other files are somebody else's business.
+Result<Bundles, std::string> ReadTrustDomains(const std::filesystem::path& folder) {
+  Bundles bundles;
+  if (folder.empty()) return bundles;
+  std::error_code failure;
+  for (std::filesystem::directory_iterator next(folder, failure), end; !failure && next != end;
+       next.increment(failure)) {
+    const std::filesystem::path& file = next->path();
+    if (file.extension() != ".pem") continue;
+    const std::string name = file.stem().string();
+    if (!SpiffeId::IsTrustDomain(name)) {
+      return Refuse(file, "is not named after a SPIFFE trust domain; call it example.org.pem");
+    }
+    HALLMARK_ASSIGN_OR_RETURN(std::string pem, ReadFile(file));
+    HALLMARK_RETURN_IF_ERROR(CheckAuthorities(file, pem, "the CA of the trust domain"));
+    bundles.emplace(name, std::move(pem));
+  }
+  if (failure) {
+    return Refuse(folder, "cannot be read: " + failure.message() +
+                              "; check tls.trust_domains and its permissions");
+  }
+  return bundles;
+}
+
 }  // namespace
 
 void RestrictTlsToVersion13() {
@@ -197,19 +240,12 @@ Result<TlsMaterial, std::string> ReadTlsFiles(const TlsFiles& files) {
                   "OpenSSL does not serve with it: " + reason + "; issue another certificate");
   }
 
-  HALLMARK_ASSIGN_OR_RETURN(
-      const std::vector<Owned<X509>> authorities,
-      Certificates(files.client_ca, ca_pem, "the CA that issues client certificates"));
-  // One that is over may stay beside its successor.
-  if (std::none_of(authorities.begin(), authorities.end(), [](const Owned<X509>& authority) {
-        return HasBegun(authority.get()) && !HasEnded(authority.get());
-      })) {
-    return Refuse(files.client_ca,
-                  "no certificate in it is valid now, so every client would be refused; put the "
-                  "current CA there");
-  }
-  return TlsMaterial{std::move(certificate_pem), std::move(key_pem), std::move(ca_pem),
-                     SerialOf(certificate), ExpiryOf(certificate)};
+  HALLMARK_RETURN_IF_ERROR(
+      CheckAuthorities(files.client_ca, ca_pem, "the CA that issues client certificates"));
+  HALLMARK_ASSIGN_OR_RETURN(Bundles trust_domains, ReadTrustDomains(files.trust_domains));
+  for (const auto& [name, pem] : trust_domains) ca_pem.append("\n").append(pem);
+  return TlsMaterial{std::move(certificate_pem), std::move(key_pem),    std::move(ca_pem),
+                     SerialOf(certificate),      ExpiryOf(certificate), std::move(trust_domains)};
 }
 
 }  // namespace hallmark::grpc_front

@@ -3,6 +3,7 @@
 
 #include "keystate/result.h"
 #include "service/audit/audit_file.h"
+#include "service/authn/peer_identity.h"
 #include "service/config/config.h"
 #include "service/grpc/admin_front.h"
 #include "service/grpc/connection_acceptor.h"
@@ -26,6 +27,7 @@ struct LiveParts {
   Log& log;
   Metrics& metrics;
   grpc_front::RotatingCredentials& credentials;
+  authn::PeerAuthenticator& authenticator;
   grpc_front::ConnectionAcceptor& key_door;
   grpc_front::GrpcFront& key_front;
   grpc_front::AdminFront& admin_front;

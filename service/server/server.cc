@@ -10,6 +10,7 @@
 #include "service/app/admin_ops.h"
 #include "service/app/engine.h"
 #include "service/app/key_quota.h"
+#include "service/app/principal_loading.h"
 #include "service/app/worker_pool.h"
 #include "service/audit/audit_log.h"
 #include "service/authn/peer_identity.h"
@@ -144,7 +145,8 @@ class Server::Impl {
   std::optional<RequestLog> request_log_;
   // The lock of the store is held from here on: we are alone.
   std::unique_ptr<KeyStore> store_;
-  StoreImage image_;  // emptied once it is loaded
+  StoreImage image_;                                          // emptied once it is loaded
+  std::shared_ptr<const authn::TrustDomains> trust_domains_;  // until the authenticator has them
   std::shared_ptr<grpc_front::RotatingCredentials> credentials_;
   std::optional<grpc_front::Listener> key_listener_;
   std::optional<grpc_front::Listener> admin_listener_;
@@ -214,6 +216,11 @@ Result<void, StartError> Server::Impl::OpenStore() {
 Result<void, StartError> Server::Impl::OpenSockets() {
   auto tls = grpc_front::ReadTlsFiles(TlsFilesOf(config_));
   if (!tls.has_value()) return CannotStart(EX_CONFIG, std::move(tls).error());
+  auto domains = authn::TrustDomains::Of(tls->trust_domains);
+  if (!domains.has_value()) {
+    return CannotStart(EX_CONFIG, "tls.trust_domains: " + domains.error());
+  }
+  trust_domains_ = std::make_shared<const authn::TrustDomains>(*std::move(domains));
   credentials_ = std::make_shared<grpc_front::RotatingCredentials>(*std::move(tls));
   auto key_listener = grpc_front::Listener::OpenTcp(config_.grpc.listen);
   if (!key_listener.has_value()) {
@@ -304,9 +311,10 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   principal_admin_.emplace(
       app::PrincipalAdmin{config_.site, principals_, *store_, clock_, random_, *token_.sealer});
   authenticator_.emplace(principals_, clock_);
+  authenticator_->SetTrustDomains(std::exchange(trust_domains_, nullptr));
   key_front_.emplace(*engine_, *authenticator_, config_.grpc.max_call_duration);
   admin_front_.emplace(*principal_admin_, maintenance_->admin(), *engine_, *admin_pool_,
-                       config_.grpc.max_call_duration,
+                       &*audit_log_, config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 
   std::vector<grpc_front::Door> doors;
@@ -326,8 +334,8 @@ Result<void, StartError> Server::Impl::OpenFronts() {
 void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted) {
   try {
     service::Reload(wanted,
-                    {*log_, *metrics_, *credentials_, grpc_server_->door(kKeyDoor), *key_front_,
-                     *admin_front_, *audit_file_},
+                    {*log_, *metrics_, *credentials_, *authenticator_, grpc_server_->door(kKeyDoor),
+                     *key_front_, *admin_front_, *audit_file_},
                     config_);
   } catch (const std::exception& thrown) {  // no memory: we go on serving
     metrics_->Reloaded(/*applied=*/false);

@@ -108,6 +108,18 @@ TEST(PrincipalDirectoryTest, FindsByUniqueIdRoleAndAccount) {
   EXPECT_FALSE(directory.KnowsAccount(account));
 }
 
+TEST(PrincipalDirectoryTest, SeveralArePublishedAtOnce) {
+  PrincipalDirectory directory;
+  directory.Publish(User("1", "u", 1));
+  const auto next = User("1", "u", 2);
+  const auto other = User("2", "v", 3);
+  directory.Publish(std::vector{next, other});
+  EXPECT_EQ(directory.FindByFingerprint(Fingerprint(1)), nullptr);
+  EXPECT_EQ(directory.FindByFingerprint(Fingerprint(2)), next);
+  EXPECT_EQ(directory.FindByUniqueId("2"), other);
+  EXPECT_EQ(directory.List().size(), 2U);
+}
+
 TEST(PrincipalDirectoryTest, ConcurrentWritersLoseNobody) {
   PrincipalDirectory directory;
   std::vector<std::jthread> writers;

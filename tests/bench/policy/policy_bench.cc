@@ -87,9 +87,12 @@ void BM_AuthorizeByGrant(benchmark::State& state) {
       {},
       {},
       {}};
-  KeyView view{.key = {.id = KeyId::FromRandom({}), .account = kHome},
+  const KeyId id = KeyId::FromRandom({});
+  KeyView view{.key = {.id = id, .account = kHome, .spec = KeySpec::kHmac256},
                .arn = std::string(kKeyArn),
-               .material = {.key_id = KeyId::FromRandom({})}};
+               .material = {.key_id = id},
+               .bindings = {},
+               .tags = {}};
   view.grants = GrantsToOthers(state.range(0) - 1).With(GrantTo("AIDAGRANTEE", 0xffffffffU));
   view.policy = *policy;
   RequestContext context;

@@ -35,6 +35,15 @@ TEST(PolicyCacheTest, IdenticalPoliciesExistOnce) {
   EXPECT_EQ(cache.CountInUse(), 2U);
 }
 
+TEST(PolicyCacheTest, WhatWasLoadedCanBePutAgainWithoutAComparison) {
+  PolicyCache cache;
+  PolicyRecord loaded = Record("a", kDocument);
+  loaded.revision = 7;
+  const auto policy = cache.Get(loaded, PolicyKind::kIdentity);
+  ASSERT_THAT(policy, IsOk());
+  EXPECT_EQ((*policy)->record.revision, 0U);
+}
+
 TEST(PolicyCacheTest, WhatNobodyUsesIsDropped) {
   PolicyCache cache;
   const std::weak_ptr<const StoredPolicy> unused =

@@ -1,5 +1,6 @@
 #include "service/audit/audit_log.h"
 
+#include "hallmark/v1/admin.pb.h"
 #include "hallmark/v1/kms.pb.h"
 #include "service/system/system.h"
 #include "tests/service/fake_clock.h"
@@ -37,9 +38,13 @@ class AuditLogTest : public ::testing::Test {
   }
 
   json Recorded(const google::protobuf::Message& request, const Status& outcome) {
-    auto slot = log_.Reserve(call_, request);
+    return Recorded(&request, app::EventOf(call_), outcome);
+  }
+  json Recorded(const google::protobuf::Message* request, const app::AuditEvent& event,
+                const Status& outcome) {
+    auto slot = log_.Reserve(request);
     EXPECT_TRUE(slot.has_value());
-    EXPECT_TRUE((*slot)->Write(call_, outcome).has_value());
+    EXPECT_TRUE((*slot)->Write(event, outcome).has_value());
     std::ifstream in(path_);
     for (std::string line; std::getline(in, line);) text_ = line;
     return json::parse(text_);
@@ -100,9 +105,43 @@ TEST_F(AuditLogTest, WhoIsNotKnownIsRecordedToo) {
   EXPECT_EQ(record["userIdentity"]["type"], "Unknown");
 }
 
+TEST_F(AuditLogTest, AdministrationIsTheOperatorsAndKeepsPoliciesButNoKeys) {
+  v1::AddPrincipalRequest request;
+  request.set_arn("arn:aws:iam::111122223333:user/bob");
+  request.set_policy("{}");
+  request.set_recipient_public_key("a public key");
+  const json record = Recorded(&request,
+                               {.source = app::AuditSource::kAdministration,
+                                .name = "AddPrincipal",
+                                .by_operator = true,
+                                .peer = "unix:",
+                                .request_id = call_.request_id,
+                                .started = call_.started},
+                               {});
+  EXPECT_EQ(record["eventSource"], "hallmark.v1.AdminService");
+  EXPECT_EQ(record["eventName"], "AddPrincipal");
+  EXPECT_EQ(record["userIdentity"], (json{{"type", "Operator"}}));
+  EXPECT_EQ(record["sourceIPAddress"], "unix");
+  EXPECT_EQ(record["readOnly"], false);
+  EXPECT_EQ(record["requestParameters"],
+            (json{{"arn", "arn:aws:iam::111122223333:user/bob"}, {"policy", "{}"}}));
+}
+
+TEST_F(AuditLogTest, AStrangersRefusalSaysHowManyBeforeItHaveNoRecord) {
+  call_.caller = nullptr;
+  app::AuditEvent event = app::EventOf(call_);
+  event.unrecorded = 41;
+  const json record =
+      Recorded(nullptr, event, Fail(Exception::kUnrecognizedClientException, "nobody"));
+  EXPECT_EQ(record["requestParameters"], nullptr);
+  EXPECT_EQ(record["sourceIPAddress"], "127.0.0.1");
+  EXPECT_EQ(record["hallmark"]["unrecorded"], 41);
+}
+
 TEST_F(AuditLogTest, ASlotThatIsNotUsedGivesItsRoomBack) {
   for (int i = 0; i < 1000; ++i) {
-    EXPECT_TRUE(log_.Reserve(call_, v1::ListKeysRequest()).has_value());
+    const v1::ListKeysRequest request;
+    EXPECT_TRUE(log_.Reserve(&request).has_value());
   }
   EXPECT_EQ(std::filesystem::file_size(path_), 0U);
 }

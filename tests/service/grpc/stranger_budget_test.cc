@@ -1,0 +1,30 @@
+#include "service/grpc/stranger_budget.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+
+namespace hallmark::grpc_front {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(StrangerBudgetTest, OneASecondIsNotedAndSaysHowManyWerePassedOver) {
+  StrangerBudget budget;
+  const SteadyTime start{10s};
+  EXPECT_EQ(budget.Note(start), 0);
+  EXPECT_EQ(budget.Note(start + 1ms), std::nullopt);
+  EXPECT_EQ(budget.Note(start + 999ms), std::nullopt);
+  EXPECT_EQ(budget.Note(start + 1s), 2);
+  EXPECT_EQ(budget.Note(start + 1s), std::nullopt);
+  EXPECT_EQ(budget.Note(start + 1h), 1);
+}
+
+TEST(StrangerBudgetTest, TheFirstIsNotedAtTheBeginningOfTimeToo) {
+  StrangerBudget budget;
+  EXPECT_EQ(budget.Note(SteadyTime{}), 0);
+}
+
+}  // namespace
+}  // namespace hallmark::grpc_front
