@@ -13,7 +13,8 @@ bool OnlyReads(Operation operation) {
 }
 
 bool OnlyReads(std::string_view name) {
-  return name.starts_with("Describe") || name.starts_with("Get") || name.starts_with("List");
+  return name == "Explain" || name.starts_with("Describe") || name.starts_with("Get") ||
+         name.starts_with("List");
 }
 
 AuditEvent EventOf(const CallContext& call) {

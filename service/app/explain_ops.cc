@@ -169,10 +169,11 @@ Status Explain(Engine& engine, CallContext& call, const v1::ExplainRequest& requ
   }
   HALLMARK_ASSIGN_OR_RETURN(const auto principal, PrincipalOf(engine, request.principal()));
   if (!sight.Sees(principal->record.arn.account()) && !target.has_own_key()) {
-    return Fail(Exception::kAccessDeniedException,
-                "User: " + caller.record.arn.text() +
-                    " is not authorized to perform: hallmark:Explain on this resource because "
-                    "neither the principal nor a key of its account is concerned");
+    return Fail(
+        Exception::kAccessDeniedException,
+        "User: " + caller.record.arn.text() +
+            " is not authorized to perform: hallmark:Explain on this resource because neither "
+            "the principal nor the key belongs to its account");
   }
   CallContext as_if;
   as_if.operation = operation;

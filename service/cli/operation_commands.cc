@@ -163,14 +163,13 @@ BuildRequest AddRequestFlags(CLI::App& verb, const Descriptor& request, Commands
   for (int i = 0; i < request.field_count(); ++i) {
     flags.push_back(AddFlag(verb, *request.field(i), commands));
   }
-  return [flags](Message* message) -> Result<void, std::string> {
+  return [flags](Message* message) -> Result<void, UsageError> {
     for (const Flag& flag : flags) {
       if (flag.option->count() == 0) continue;
       std::vector<std::string> words = flag.option->results();
       // Given twice, the last one counts, as in the AWS CLI.
       if (!flag.field->is_repeated()) words.erase(words.begin(), words.end() - 1);
-      const auto set = SetField(*flag.field, words, message);
-      if (!set) return Unexpected(set.error().message);
+      HALLMARK_RETURN_IF_ERROR(SetField(*flag.field, words, message));
     }
     return {};
   };
@@ -188,7 +187,7 @@ void AddOperationCommands(CLI::App& root, const google::protobuf::ServiceDescrip
     commands.list.push_back({verb, [&method, build, run] {
                                const auto request = NewMessage(*method.input_type());
                                if (const auto built = build(request.get()); !built) {
-                                 std::cerr << "hallmark: error: " << built.error() << '\n';
+                                 std::cerr << "hallmark: error: " << built.error().message << '\n';
                                  return ExitCode::kUsage;
                                }
                                AddChecksums(request.get());

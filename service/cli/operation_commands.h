@@ -3,13 +3,13 @@
 
 #include "keystate/result.h"
 #include "service/cli/commands.h"
+#include "service/cli/request_builder.h"
 
 #include <CLI/CLI.hpp>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
 #include <functional>
-#include <string>
 
 namespace hallmark::cli {
 
@@ -20,8 +20,8 @@ using RunOperation = std::function<ExitCode(const google::protobuf::MethodDescri
                                             google::protobuf::Message* answer)>;
 
 // Gives the verb a flag for every field of the request, and returns what builds the request of the
-// flags that were given; text for people when a value is wrong.
-using BuildRequest = std::function<Result<void, std::string>(google::protobuf::Message* request)>;
+// flags that were given.
+using BuildRequest = std::function<Result<void, UsageError>(google::protobuf::Message* request)>;
 BuildRequest AddRequestFlags(CLI::App& verb, const google::protobuf::Descriptor& request,
                              Commands& commands);
 

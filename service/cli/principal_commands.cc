@@ -204,10 +204,7 @@ ExitCode Remove(const Home& home, const Flags& flags) {
 
 ExitCode Explain(const Home& home, const BuildRequest& build) {
   v1::ExplainRequest request;
-  if (const auto built = build(&request); !built) {
-    std::cerr << "hallmark: error: " << built.error() << '\n';
-    return ExitCode::kUsage;
-  }
+  if (const auto built = build(&request); !built) return Misused(built.error());
   v1::ExplainResponse response;
   const auto explained = AskDaemon(home, "Explain", request, &response);
   if (!explained) return Report(explained.error(), "Explain");

@@ -168,7 +168,8 @@ TEST_F(ExplainTest, WhoMayRetireAGrantIsSaidByTheGrant) {
     ASSERT_FALSE(status.has_value());
     if (who == alice) {
       EXPECT_FALSE(explained.has_refusal());
-      EXPECT_EQ(explained.details().decided_by().name(), grant);
+      EXPECT_EQ(explained.details().grants(0).grant_id(), grant);
+      EXPECT_TRUE(explained.details().grants(0).matches());
       EXPECT_THAT(status, Raises(Exception::kDryRunOperationException));
     } else {
       EXPECT_EQ(explained.refusal_text(), status.error().message);

@@ -1,6 +1,7 @@
 // Explain on real parts, with the calls that arrange what is explained.
 #pragma once
 
+#include "keystate/key_state.h"
 #include "service/app/explain_ops.h"
 #include "tests/service/app/operations_fixture.h"
 

@@ -251,20 +251,6 @@ TEST_F(AdminFrontTest, ACallIsReportedWithThePrincipalItIsAbout) {
                           Line{"AddPrincipal", kAlice, "AlreadyExistsException"}));
 }
 
-TEST_F(AdminFrontTest, ExplainsACallOfAnyPrincipal) {
-  ASSERT_TRUE(AddAlice().ok());
-  grpc::ClientContext context;
-  v1::ExplainRequest request;
-  request.set_principal(kAlice);
-  request.set_operation("ListKeys");
-  v1::ExplainResponse response;
-  ASSERT_TRUE(stub_->Explain(&context, request, &response).ok());
-  EXPECT_EQ(response.decision(), v1::ACCESS_DECISION_DENIED);
-  EXPECT_EQ(response.refusal(), "AccessDeniedException");
-  EXPECT_EQ(response.details().changes_size(), 1);
-  EXPECT_EQ(lines().back(), (Line{"Explain", kAlice, "OK"}));
-}
-
 TEST_F(AdminFrontTest, ResumingTheSweeperMakesItSweepNow) {
   grpc::ClientContext context;
   v1::ResumeSweeperResponse response;
