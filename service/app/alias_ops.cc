@@ -54,15 +54,23 @@ Result<AliasRecord> FindAlias(const Engine& engine, const CallContext& call,
               "Alias " + ArnOf(engine, call, name) + " is not found.");
 }
 
-// The key that an alias leaves, if the caller may take the alias away from it.
-Result<KeyViewPtr> AdmitPreviousTarget(const Engine& engine, const CallContext& call,
+// The key that an alias leaves, if the caller may take the alias away from it. A refusal is on
+// record as being about that key; else the call stays about the one that the request names.
+Result<KeyViewPtr> AdmitPreviousTarget(const Engine& engine, CallContext& call,
                                        const AliasRecord& alias) {
   const std::string key_id = alias.target.ToString();
-  return DecideOnKey(engine, {.call = call,
-                              .caller = *call.caller,
-                              .operation = call.operation,
-                              .key_id = key_id,
-                              .role = KeyRole::kPreviousTarget});
+  DecisionNote note;
+  Result<KeyViewPtr> view = DecideOnKey(engine, {.call = call,
+                                                 .caller = *call.caller,
+                                                 .operation = call.operation,
+                                                 .key_id = key_id,
+                                                 .role = KeyRole::kPreviousTarget,
+                                                 .note = &note});
+  if (!view || call.key_arn.empty()) {
+    call.key_arn = std::move(note.key_arn);
+    call.decided_by = std::move(note.decided_by);
+  }
+  return view;
 }
 
 // Writes the alias together with the keys that it concerns, so that whoever changes one of them or

@@ -30,15 +30,19 @@ AuditEvent EventOf(const CallContext& call) {
 }
 
 Result<std::unique_ptr<AuditSink::Slot>> ReserveRecord(AuditSink* sink,
-                                                       const google::protobuf::Message& request) {
+                                                       const google::protobuf::Message* request) {
   if (sink == nullptr) return std::unique_ptr<AuditSink::Slot>();
-  return Guarded([&] { return sink->Reserve(&request); });
+  return Guarded([&] { return sink->Reserve(request); });
+}
+
+Status Record(AuditSink::Slot* slot, const AuditEvent& event, const Status& outcome) {
+  if (slot == nullptr) return {};
+  return Guarded([&] { return slot->Write(event, outcome); });
 }
 
 Status Record(AuditSink::Slot* slot, const AuditEvent& event, const Status& outcome,
               google::protobuf::Message* response) {
-  if (slot == nullptr) return outcome;
-  const Status recorded = Guarded([&] { return slot->Write(event, outcome); });
+  const Status recorded = Record(slot, event, outcome);
   if (recorded) return outcome;
   response->Clear();
   return recorded;

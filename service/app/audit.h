@@ -14,8 +14,8 @@
 
 namespace hallmark::app {
 
-// Of what a call was.
-enum class AuditSource { kKms, kAdministration };
+// Of what a call was; kService: the daemon did it by itself.
+enum class AuditSource { kKms, kAdministration, kService };
 
 // What a record says of a call, besides its parameters and its outcome. Borrows everything.
 struct AuditEvent {
@@ -68,7 +68,12 @@ class AuditSink {
 
 // Reserve that does not throw. Null in a success: nothing is recorded, for want of a sink.
 Result<std::unique_ptr<AuditSink::Slot>> ReserveRecord(AuditSink* sink,
-                                                       const google::protobuf::Message& request);
+                                                       const google::protobuf::Message* request);
+
+// Records the outcome, if there is a slot.
+//
+// Errors: KMSInternalException: it is not recorded.
+Status Record(AuditSink::Slot* slot, const AuditEvent& event, const Status& outcome);
 
 // Records the outcome; what the caller may be told: `outcome` only if it is recorded, and else a
 // refusal, for which `response` is emptied. `slot` null: nothing is recorded.

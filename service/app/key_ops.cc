@@ -52,6 +52,16 @@ Status Unsupported(const std::string& what) {
   return Fail(Exception::kUnsupportedOperationException, what);
 }
 
+// By value, not by presence: zero says nothing, however it was sent. What policies judge and what
+// is made is the same.
+v1::KeySpec WantedSpec(const v1::CreateKeyRequest& request) {
+  if (request.key_spec() != v1::KEY_SPEC_UNSPECIFIED) return request.key_spec();
+  if (request.customer_master_key_spec() != v1::KEY_SPEC_UNSPECIFIED) {
+    return request.customer_master_key_spec();
+  }
+  return v1::KEY_SPEC_SYMMETRIC_DEFAULT;
+}
+
 // The spec that the request asks for, by the rules of KMS.
 Result<KeySpec> RequestedSpec(const v1::CreateKeyRequest& request) {
   const bool has_spec = request.key_spec() != v1::KEY_SPEC_UNSPECIFIED;
@@ -61,9 +71,7 @@ Result<KeySpec> RequestedSpec(const v1::CreateKeyRequest& request) {
                 "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
                 "CustomerMasterKeySpec is deprecated.");
   }
-  const v1::KeySpec spec = has_spec       ? request.key_spec()
-                           : has_old_spec ? request.customer_master_key_spec()
-                                          : v1::KEY_SPEC_SYMMETRIC_DEFAULT;
+  const v1::KeySpec spec = WantedSpec(request);
   v1::KeyUsage usage = request.key_usage();
   if (usage == v1::KEY_USAGE_UNSPECIFIED) {
     if (spec != v1::KEY_SPEC_SYMMETRIC_DEFAULT) {
@@ -104,17 +112,12 @@ Status CheckSupported(const v1::CreateKeyRequest& request) {
   return {};
 }
 
-}  // namespace
-
-namespace {
-
 // What policies may judge of a CreateKey, and the words it borrows.
 struct NewKeyWords {
   explicit NewKeyWords(const v1::CreateKeyRequest& request) : tags(request.tags()) {}
   RequestContext Context(const v1::CreateKeyRequest& request) const {
     RequestContext context;
-    context.key_spec =
-        FromProto(request.has_key_spec() ? request.key_spec() : request.customer_master_key_spec());
+    context.key_spec = FromProto(WantedSpec(request));
     context.key_usage = KeyUsage::kGenerateVerifyMac;
     context.key_origin = Origin::kAwsKms;
     context.multi_region = request.multi_region();

@@ -1,5 +1,6 @@
 // GenerateMac and VerifyMac: decide, have the token compute, decide again just before it does.
 #include "keystate/hsm.h"
+#include "keystate/mutex.h"
 #include "service/app/crc32c.h"
 #include "service/app/enum_names.h"
 #include "service/app/guard.h"
@@ -9,6 +10,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -61,6 +63,7 @@ class MacCall : public MacTask {
           Conclude conclude, Done done)
       : engine_(engine),
         call_(std::move(call)),
+        caller_(call_->caller),
         input_(std::move(input)),
         message_(std::move(message)),
         view_(std::move(view)),
@@ -77,6 +80,7 @@ class MacCall : public MacTask {
   }
 
   void Finish(Result<MacTag> tag) override {
+    TakeOverSecondDecision();
     // An answer that comes while Admit still runs is a refusal; only what was decided at first is
     // read.
     if (!tag) {
@@ -94,7 +98,17 @@ class MacCall : public MacTask {
     return {};
   }
 
-  Result<MacKey> Decide() const {
+  // The record names what decided last, and about whom. An answer that comes while Admit is still
+  // deciding is by what was decided at first.
+  void TakeOverSecondDecision() HALLMARK_EXCLUDES(mu_) {
+    const MutexLock lock(mu_);
+    if (!second_) return;
+    call_->caller = std::move(second_->caller);
+    call_->decided_by = std::move(second_->note.decided_by);
+    second_.reset();
+  }
+
+  Result<MacKey> Decide() {
     HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, DecideAgain());
     const BindingRecord* binding = BindingOn(*view, engine_.hsm);
     if (binding == nullptr || !view->material.check_value) {
@@ -106,27 +120,45 @@ class MacCall : public MacTask {
 
   // The promise behind a revocation: no call still queued when it was acknowledged reaches the
   // token.
-  Result<KeyViewPtr> DecideAgain() const {
+  Result<KeyViewPtr> DecideAgain() {
     HALLMARK_ASSIGN_OR_RETURN(const auto caller, CurrentCaller(engine_, *call_));
-    if (caller == call_->caller && engine_.keys.Find(view_->key.id) == view_) return view_;
+    if (caller == caller_ && engine_.keys.Find(view_->key.id) == view_) return view_;
+    SecondDecision decision{caller, {}};
+    Result<KeyViewPtr> view = DecideOn(*caller, &decision.note);
+    const MutexLock lock(mu_);
+    second_ = std::move(decision);
+    return view;
+  }
+
+  Result<KeyViewPtr> DecideOn(const Principal& caller, DecisionNote* note) const {
     // By ARN, not by the identifier as sent: an alias that points elsewhere by now does not change
     // which key this call is about.
     HALLMARK_ASSIGN_OR_RETURN(KeyViewPtr view, DecideOnKey(engine_, {.call = *call_,
-                                                                     .caller = *caller,
+                                                                     .caller = caller,
                                                                      .operation = call_->operation,
                                                                      .key_id = view_->arn,
-                                                                     .context = input_.context()}));
+                                                                     .context = input_.context(),
+                                                                     .note = note}));
     HALLMARK_RETURN_IF_ERROR(CheckAlgorithm(*view, input_.algorithm));
     return view;
   }
 
   Engine& engine_;  // outlives every call
   const CallPtr call_;
+  // As at first: the call's own is replaced when it ends.
+  const std::shared_ptr<const Principal> caller_;
   const MacInput input_;
   const std::string message_;  // our own copy: the token may still read it when the caller is gone
   const KeyViewPtr view_;
   const Conclude conclude_;
   const Done done_;
+
+  struct SecondDecision {
+    std::shared_ptr<const Principal> caller;
+    DecisionNote note;
+  };
+  Mutex mu_;
+  std::optional<SecondDecision> second_ HALLMARK_GUARDED_BY(mu_);
 };
 
 template <class Request>

@@ -97,7 +97,7 @@ const OperationRow& Row(Operation operation) {
 void Dispatch(Engine& engine, const CallPtr& call, const Message& request, Message* response,
               Done done) {
   // Before anything is done for the call: what could not be recorded must not happen.
-  Result<std::unique_ptr<AuditSink::Slot>> reserved = ReserveRecord(engine.audit, request);
+  Result<std::unique_ptr<AuditSink::Slot>> reserved = ReserveRecord(engine.audit, &request);
   if (!reserved) {
     const Status refused = Unexpected(std::move(reserved).error());
     Tell(engine, *call, refused);

@@ -15,10 +15,9 @@ Unexpected<Error> NoSuchKey(const Site& site, const AccountId& account, const Ke
               "Key '" + KeyArn(site, account, id) + "' does not exist");
 }
 
-// `decided_by` may be null.
 Status Decide(const AccessRequest& request, std::string* decided_by) {
   const Decision decision = Authorize(request);
-  if (decided_by != nullptr) *decided_by = DecidedBy(decision);
+  *decided_by = DecidedBy(decision);
   if (decision.allowed) return {};
   return Unexpected(AccessDenied(request, decision));
 }
@@ -70,7 +69,11 @@ Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request) 
   HALLMARK_ASSIGN_OR_RETURN(const KeyReference reference,
                             ParseKeyReference(request.key_id, engine.site, home, request.accepted));
   const bool foreign = reference.account != home;
+  DecisionNote unread;
+  DecisionNote& note = request.note == nullptr ? unread : *request.note;
+  note.key_arn = request.key_id;
   HALLMARK_ASSIGN_OR_RETURN(KeyViewPtr view, FindReferenced(engine, reference, foreign));
+  if (view != nullptr) note.key_arn = view->arn;
   HALLMARK_RETURN_IF_ERROR(CheckGrantTokens(engine, request.grant_tokens));
 
   RequestContext context = request.context;
@@ -80,11 +83,11 @@ Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request) 
     // Judged by what was sent: nothing allows the unknown, and its refusal is that of a key which
     // gives nothing.
     HALLMARK_RETURN_IF_ERROR(
-        Decide(Question(asker, reference.account, request.key_id).access(), request.decided_by));
+        Decide(Question(asker, reference.account, request.key_id).access(), &note.decided_by));
     return Fail(Exception::kAccessDeniedException);
   }
   HALLMARK_RETURN_IF_ERROR(
-      Decide(Question(asker, *view, request.child).access(), request.decided_by));
+      Decide(Question(asker, *view, request.child).access(), &note.decided_by));
   HALLMARK_RETURN_IF_ERROR(
       CheckState(request.operation, view->key.state, view->key.origin, view->arn, request.role));
   return view;
@@ -93,6 +96,7 @@ Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request) 
 Result<KeyViewPtr> AdmitKey(const Engine& engine, CallContext& call, std::string_view key_id,
                             const RequestContext& context, GrantTokens grant_tokens,
                             const GrantRecord* child) {
+  DecisionNote note;
   Result<KeyViewPtr> view = DecideOnKey(engine, {.call = call,
                                                  .caller = *call.caller,
                                                  .operation = call.operation,
@@ -101,9 +105,9 @@ Result<KeyViewPtr> AdmitKey(const Engine& engine, CallContext& call, std::string
                                                  .grant_tokens = grant_tokens,
                                                  .context = context,
                                                  .child = child,
-                                                 .decided_by = &call.decided_by});
-  // What was asked for, where the key itself stays unknown.
-  call.key_arn = view ? (*view)->arn : std::string(key_id);
+                                                 .note = &note});
+  call.key_arn = std::move(note.key_arn);
+  call.decided_by = std::move(note.decided_by);
   return view;
 }
 

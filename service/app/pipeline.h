@@ -19,6 +19,14 @@ namespace hallmark::app {
 // The grant tokens of a request; null: it has none.
 using GrantTokens = const google::protobuf::RepeatedPtrField<std::string>*;
 
+// What a decision leaves for the log.
+struct DecisionNote {
+  // The key, once it is found; else what was asked for, if that names a key or an alias at all.
+  std::string key_arn;
+  // The statement or grant that decided, with its kind; empty: nothing matched.
+  std::string decided_by;
+};
+
 // Who asks for what; `caller` is looked up again when a decision is taken again.
 struct KeyRequest {
   const CallContext& call;
@@ -33,8 +41,8 @@ struct KeyRequest {
   RequestContext context{};
   // The grant that is to be made, which a parent among the key's grants may allow.
   const GrantRecord* child = nullptr;
-  // Told which statement or grant decided; null: nobody asks.
-  std::string* decided_by = nullptr;
+  // Null: nobody asks.
+  DecisionNote* note = nullptr;
 };
 
 // The key, if the caller may use it for this operation and its state allows it.

@@ -134,6 +134,8 @@ SourceNames NamesOf(app::AuditSource source) {
       return {"kms.amazonaws.com", "AwsApiCall"};
     case app::AuditSource::kAdministration:
       return {"hallmark.v1.AdminService", "HallmarkAdministration"};
+    case app::AuditSource::kService:
+      return {"kms.amazonaws.com", "AwsServiceEvent"};
   }
   return {};
 }
@@ -141,7 +143,10 @@ SourceNames NamesOf(app::AuditSource source) {
 void WriteIdentity(const app::AuditEvent& event, JsonWriter* out) {
   out->Name("userIdentity");
   out->BeginObject();
-  if (event.caller == nullptr) {
+  if (event.source == app::AuditSource::kService) {
+    out->Member("type", "AWSService");
+    out->Member("invokedBy", "kms.amazonaws.com");
+  } else if (event.caller == nullptr) {
     out->Member("type", event.by_operator ? "Operator" : "Unknown");
   } else {
     const PrincipalRecord& record = event.caller->record;

@@ -34,6 +34,8 @@ void ReadUriNames(const X509* certificate, PeerCertificate* read) {
   }
 }
 
+constexpr std::chrono::seconds kRefusalRemembered{5};
+
 Unexpected<Error> Unrecognized(std::string message) {
   return Fail(Exception::kUnrecognizedClientException, std::move(message));
 }
@@ -81,22 +83,29 @@ std::optional<WallTime> PeerAuthenticator::Vouch(std::string_view trust_domain,
                                                  std::string_view pem,
                                                  const ReadIntermediates& intermediates) {
   const std::shared_ptr<const TrustDomains> domains = domains_.Load();
+  const std::string_view chain = intermediates();
+  const std::size_t sent = std::hash<std::string_view>()(chain);
   Shard& shard = ShardOf(pem);
   {
     const MutexLock lock(shard.mu);
     const auto found = shard.known.find(pem);
-    // Only a yes is remembered: another connection may send the intermediates that this one lacks.
-    if (found != shard.known.end() && found->second.asked == domains &&
-        found->second.vouched_until && clock_.Now() <= *found->second.vouched_until) {
-      return found->second.vouched_until;
+    if (found != shard.known.end() && found->second.asked == domains) {
+      const Known& known = found->second;
+      if (known.vouched_until && clock_.Now() <= *known.vouched_until) return known.vouched_until;
+      // Another connection may send the intermediates that this one lacks.
+      if (clock_.SteadyNow() < known.refused_until && known.refused_intermediates == sent) {
+        return std::nullopt;
+      }
     }
   }
-  const auto until = domains->Vouch(trust_domain, pem, intermediates(), clock_.Now());
-  if (!until) return std::nullopt;
+  const auto until = domains->Vouch(trust_domain, pem, chain, clock_.Now());
   const MutexLock lock(shard.mu);
   if (const auto found = shard.known.find(pem); found != shard.known.end()) {
-    found->second.asked = domains;
-    found->second.vouched_until = until;
+    Known& known = found->second;
+    known.asked = domains;
+    known.vouched_until = until;
+    known.refused_intermediates = sent;
+    known.refused_until = until ? SteadyTime{} : clock_.SteadyNow() + kRefusalRemembered;
   }
   return until;
 }

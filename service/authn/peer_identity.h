@@ -83,6 +83,10 @@ class PeerAuthenticator {
     // What these trust domains said of it, if they were asked.
     std::shared_ptr<const TrustDomains> asked{};
     std::optional<WallTime> vouched_until{};
+    // A no, for these intermediates and for a while: signatures are not checked for each call of a
+    // stranger.
+    std::size_t refused_intermediates = 0;
+    SteadyTime refused_until{};
   };
   struct Shard {
     Mutex mu;

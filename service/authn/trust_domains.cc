@@ -11,6 +11,12 @@
 #include <utility>
 
 namespace hallmark::authn {
+namespace {
+
+// Real chains have one or two.
+constexpr int kMaxIntermediates = 8;
+
+}  // namespace
 
 Result<TrustDomains, std::string> TrustDomains::Of(const Bundles& bundles) {
   TrustDomains domains;
@@ -47,6 +53,7 @@ std::optional<WallTime> TrustDomains::Vouch(std::string_view trust_domain,
   const Owned<STACK_OF(X509)> untrusted(sk_X509_new_null());
   const Owned<BIO> reader = Reader(intermediates);
   while (Owned<X509> next = NextCertificate(reader.get())) {
+    if (sk_X509_num(untrusted.get()) == kMaxIntermediates) break;
     if (sk_X509_push(untrusted.get(), next.get()) <= 0) break;
     static_cast<void>(next.release());  // the stack's now
   }

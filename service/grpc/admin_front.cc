@@ -179,7 +179,7 @@ void AdminFront::Serve(const std::shared_ptr<Call>& call) {
     call->context().AddInitialMetadata("x-hallmark-request-id", call->request_id);
     if (!CameThroughUnixSocket(call->context())) return RefuseStranger(*call);
     // Before anything is done for the call: what could not be recorded must not happen.
-    auto slot = app::ReserveRecord(audit_, call->request());
+    auto slot = app::ReserveRecord(audit_, &call->request());
     if (!slot) return Conclude(*call, Unexpected(std::move(slot).error()));
     call->slot = *std::move(slot);
     const SteadyTime deadline = DeadlineOf(call->context(), call->started, max_call_duration_);

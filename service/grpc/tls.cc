@@ -155,26 +155,22 @@ Result<void, std::string> CheckPrivate(const std::filesystem::path& file) {
   return {};
 }
 
-// One that is over may stay beside its successor.
-Result<void, std::string> CheckAuthorities(const std::filesystem::path& file,
-                                           const std::string& pem, const char* wanted) {
-  HALLMARK_ASSIGN_OR_RETURN(const std::vector<Owned<X509>> authorities,
-                            Certificates(file, pem, wanted));
-  if (std::none_of(authorities.begin(), authorities.end(), [](const Owned<X509>& authority) {
-        return HasBegun(authority.get()) && !HasEnded(authority.get());
-      })) {
-    return Refuse(file,
-                  "no certificate in it is valid now, so every client would be refused; put the "
-                  "current CA there");
-  }
-  return {};
+// Whether any of them is valid now: one that is over may stay beside its successor.
+bool AnyIsValid(const std::vector<Owned<X509>>& authorities) {
+  return std::any_of(authorities.begin(), authorities.end(), [](const Owned<X509>& authority) {
+    return HasBegun(authority.get()) && !HasEnded(authority.get());
+  });
 }
 
-using Bundles = decltype(TlsMaterial::trust_domains);
+struct TrustBundles {
+  decltype(TlsMaterial::trust_domains) by_name;
+  std::vector<std::string> over;
+};
 
-// "example.org.pem" has the CAs of example.org. Other files are somebody else's business.
-Result<Bundles, std::string> ReadTrustDomains(const std::filesystem::path& folder) {
-  Bundles bundles;
+// "example.org.pem" has the CAs of example.org. Other files are somebody else's business. A CA that
+// is over shuts out its own workloads, and must not keep everybody else from being served.
+Result<TrustBundles, std::string> ReadTrustDomains(const std::filesystem::path& folder) {
+  TrustBundles bundles;
   if (folder.empty()) return bundles;
   std::error_code failure;
   for (std::filesystem::directory_iterator next(folder, failure), end; !failure && next != end;
@@ -186,8 +182,10 @@ Result<Bundles, std::string> ReadTrustDomains(const std::filesystem::path& folde
       return Refuse(file, "is not named after a SPIFFE trust domain; call it example.org.pem");
     }
     HALLMARK_ASSIGN_OR_RETURN(std::string pem, ReadFile(file));
-    HALLMARK_RETURN_IF_ERROR(CheckAuthorities(file, pem, "the CA of the trust domain"));
-    bundles.emplace(name, std::move(pem));
+    HALLMARK_ASSIGN_OR_RETURN(const std::vector<Owned<X509>> authorities,
+                              Certificates(file, pem, "the CA of the trust domain"));
+    if (!AnyIsValid(authorities)) bundles.over.push_back(name);
+    bundles.by_name.emplace(name, std::move(pem));
   }
   if (failure) {
     return Refuse(folder, "cannot be read: " + failure.message() +
@@ -240,12 +238,19 @@ Result<TlsMaterial, std::string> ReadTlsFiles(const TlsFiles& files) {
                   "OpenSSL does not serve with it: " + reason + "; issue another certificate");
   }
 
-  HALLMARK_RETURN_IF_ERROR(
-      CheckAuthorities(files.client_ca, ca_pem, "the CA that issues client certificates"));
-  HALLMARK_ASSIGN_OR_RETURN(Bundles trust_domains, ReadTrustDomains(files.trust_domains));
-  for (const auto& [name, pem] : trust_domains) ca_pem.append("\n").append(pem);
+  HALLMARK_ASSIGN_OR_RETURN(
+      const std::vector<Owned<X509>> authorities,
+      Certificates(files.client_ca, ca_pem, "the CA that issues client certificates"));
+  if (!AnyIsValid(authorities)) {
+    return Refuse(files.client_ca,
+                  "no certificate in it is valid now, so every client would be refused; put the "
+                  "current CA there");
+  }
+  HALLMARK_ASSIGN_OR_RETURN(TrustBundles domains, ReadTrustDomains(files.trust_domains));
+  for (const auto& [name, pem] : domains.by_name) ca_pem.append("\n").append(pem);
   return TlsMaterial{std::move(certificate_pem), std::move(key_pem),    std::move(ca_pem),
-                     SerialOf(certificate),      ExpiryOf(certificate), std::move(trust_domains)};
+                     SerialOf(certificate),      ExpiryOf(certificate), std::move(domains.by_name),
+                     std::move(domains.over)};
 }
 
 }  // namespace hallmark::grpc_front

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace hallmark::grpc_front {
 
@@ -37,6 +38,8 @@ struct TlsMaterial {
   std::string expires;
   // Those of them that speak for a SPIFFE trust domain, by its name.
   std::map<std::string, std::string, std::less<>> trust_domains{};
+  // Trust domains whose CAs are all over or not valid yet: their workloads are refused.
+  std::vector<std::string> trust_domains_over{};
 };
 
 // Reads the files and checks them against each other and the clock, since gRPC would only refuse

@@ -108,6 +108,21 @@ Result<ReconciliationReport> Reconcile(StoreImage& image, const std::string& ins
   return report;
 }
 
+Status RemoveUnusedPolicies(const StoreImage& image, KeyStore& store) {
+  std::set<std::string_view> used;
+  for (const KeyRecord& key : image.keys) used.insert(key.policy_hash);
+  for (const PrincipalRecord& principal : image.principals) {
+    used.insert({principal.policy_hash, principal.boundary_hash});
+  }
+  std::vector<StoreWrite> writes;
+  for (const PolicyRecord& policy : image.policies) {
+    if (!used.contains(policy.hash)) writes.push_back(Remove(policy));
+  }
+  if (writes.empty()) return {};
+  HALLMARK_RETURN_IF_ERROR(store.Commit(writes));
+  return {};
+}
+
 Status LoadKeys(const StoreImage& image, PolicyCache& policies, KeyDirectory& keys) {
   std::map<std::string, const PolicyRecord*> documents;
   for (const PolicyRecord& policy : image.policies) documents[policy.hash] = &policy;

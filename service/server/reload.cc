@@ -57,6 +57,16 @@ grpc_front::TlsFiles TlsFilesOf(const Config& config) {
           config.tls.trust_domains};
 }
 
+void TellOfTrustDomains(const grpc_front::TlsMaterial& tls, Log& log) {
+  for (const std::string& name : tls.trust_domains_over) {
+    log.Write(LogLevel::kWarning, "trust_domain",
+              {{"name", name},
+               {"text",
+                "no CA of it is valid now, so its workloads are refused; put the current "
+                "ones into tls.trust_domains and reload"}});
+  }
+}
+
 grpc_front::ConnectionLimits LimitsOf(const Config& config, Log& log) {
   const std::size_t max_connections = grpc_front::FitToDescriptorLimit(config.grpc.max_connections);
   if (max_connections < config.grpc.max_connections) {
@@ -91,6 +101,7 @@ void Reload(const Result<Config, std::vector<ConfigError>>& wanted, const LivePa
                       {{"text", change.key + ": changed; takes effect at the next start"}});
     }
   }
+  TellOfTrustDomains(prepared->tls, parts.log);
   const std::string serial = prepared->tls.serial;
   const std::string expires = prepared->tls.expires;
   Apply(*std::move(prepared), running, parts);

@@ -19,6 +19,9 @@ namespace hallmark::service {
 
 grpc_front::TlsFiles TlsFilesOf(const Config& config);
 
+// Says in the log which trust domains nobody can come from.
+void TellOfTrustDomains(const grpc_front::TlsMaterial& tls, Log& log);
+
 // The configured limits as far as this process may have so many descriptors; says so if it may not.
 grpc_front::ConnectionLimits LimitsOf(const Config& config, Log& log);
 

@@ -216,6 +216,7 @@ Result<void, StartError> Server::Impl::OpenStore() {
 Result<void, StartError> Server::Impl::OpenSockets() {
   auto tls = grpc_front::ReadTlsFiles(TlsFilesOf(config_));
   if (!tls.has_value()) return CannotStart(EX_CONFIG, std::move(tls).error());
+  TellOfTrustDomains(*tls, *log_);
   auto domains = authn::TrustDomains::Of(tls->trust_domains);
   if (!domains.has_value()) {
     return CannotStart(EX_CONFIG, "tls.trust_domains: " + domains.error());
@@ -264,6 +265,10 @@ Result<void, StartError> Server::Impl::LoadImage() {
                {"left_open", static_cast<std::int64_t>(reconciled->left_open)},
                {"orphans", static_cast<std::int64_t>(reconciled->orphans)},
                {"missing", static_cast<std::int64_t>(reconciled->missing)}});
+  if (const Status removed = RemoveUnusedPolicies(image_, *store_); !removed) {
+    log_->Write(LogLevel::kWarning, "reconciliation",
+                {{"text", "unused policies stay in the store: " + ToString(removed.error())}});
+  }
   if (const Status keys = LoadKeys(image_, policies_, keys_); !keys)
     return StoreFailed(keys.error());
   const Status loaded = app::LoadPrincipals(image_, principals_);
@@ -296,9 +301,9 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   admin_pool_.emplace(kAdminThreads, kMaxQueuedAdminWork);
   key_quota_.emplace(
       keys_, app::KeyLimits{config_.limits.keys_per_account, config_.limits.keys_per_token});
-  maintenance_.emplace(
-      app::DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_, *token_.hsm, clock_},
-      image_, *log_, *metrics_);
+  maintenance_.emplace(app::DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_,
+                                                   *token_.hsm, clock_, &*audit_log_},
+                       image_, *log_, *metrics_);
   engine_.emplace(app::Engine{config_.site, std::exchange(image_, {}).meta.store_id, instance_id_,
                               keys_, principals_, policies_, client_tokens_, last_usage_,
                               *key_quota_, *store_, *token_.hsm, *token_.sealer, clock_, random_,

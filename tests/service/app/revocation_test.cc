@@ -80,6 +80,8 @@ class RevocationTest : public OperationsTest {
     EXPECT_THAT(busy->answer.get(), IsOk());
     for (const auto& call : queued) {
       EXPECT_THAT(call->answer.get(), Raises(Exception::kAccessDeniedException));
+      // Not what had allowed it before.
+      EXPECT_EQ(call->call->decided_by, "");
     }
     EXPECT_EQ(FaultList::Calls("C_SignInit"), 0U);
     EXPECT_THAT(MacAs(grantee_, key), Raises(Exception::kAccessDeniedException));

@@ -261,5 +261,29 @@ TEST_F(ReconciliationTest, AClientTokenWhoseKeyIsNotPublishedIsNoAnswer) {
   EXPECT_EQ(tokens.Find("p", "left open"), std::nullopt);
 }
 
+TEST(RemoveUnusedPoliciesTest, LeavesThoseThatAKeyOrAPrincipalHas) {
+  StoreImage image;
+  for (const char* hash : {"of a key", "of a user", "boundary", "old"}) {
+    image.policies.push_back({.hash = hash, .document = "{}"});
+  }
+  KeyRecord key{
+      .id = Key(1), .account = *AccountId::Parse("111122223333"), .spec = KeySpec::kHmac256};
+  key.policy_hash = "of a key";
+  image.keys.push_back(key);
+  PrincipalRecord user{
+      .unique_id = "u",
+      .arn = *PrincipalArn::Parse("arn:aws:iam::111122223333:user/u", {"aws", "us-west-2"})};
+  user.policy_hash = "of a user";
+  user.boundary_hash = "boundary";
+  image.principals.push_back(user);
+  CommitList store;
+  EXPECT_TRUE(RemoveUnusedPolicies(image, store).has_value());
+  ASSERT_THAT(store.commits, SizeIs(1));
+  EXPECT_THAT(store.commits[0], SizeIs(1));
+  std::erase_if(image.policies, [](const PolicyRecord& policy) { return policy.hash == "old"; });
+  EXPECT_TRUE(RemoveUnusedPolicies(image, store).has_value());
+  EXPECT_THAT(store.commits, SizeIs(1));
+}
+
 }  // namespace
 }  // namespace hallmark::service
