@@ -56,7 +56,7 @@ class AuditTest : public ::testing::Test {
       key_id = CreateKey(admin);
     }
 
-    TestDaemon daemon{{.full_disk = true}};
+    TestDaemon daemon{TestDaemon::Options{.full_disk = true}};
     Client admin;
     Client grantee;
     std::string key_id;
