@@ -34,7 +34,7 @@ class FullDisk final : public FileCalls {
     // A disk that is nearly full takes a part first.
     if (size > 1 && part_first) {
       part_first = false;
-      strike_at = calls + 1;
+      strike_at = calls;  // the next one
       return FileCalls::Write(fd, data, size / 2);
     }
     errno = ENOSPC;
