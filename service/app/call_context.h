@@ -41,7 +41,8 @@ struct CallContext {
 using CallPtr = std::shared_ptr<CallContext>;
 
 // Answers the call: success means that the response message is filled in. Called exactly once, on
-// any thread; must not block.
+// any thread. It writes the call's record first, so a disk that hangs holds up whoever calls it;
+// beyond that it must not block.
 using Done = std::function<void(Status)>;
 
 }  // namespace hallmark::app

@@ -35,9 +35,10 @@ std::span<const OperationRow> Operations();
 // INVARIANT: the operation is served; a front asks only for what it serves.
 const OperationRow& Row(Operation operation);
 
-// The whole way of a request behind a front: validate → run in the operation's lane → tell
-// `engine.on_finished` → `done`. `request` and `response` must live until `done` has run. Never
-// throws: what an operation throws is answered as KMSInternalException.
+// The whole way of a request behind a front: room in the audit log → validate → run in the
+// operation's lane → record → tell `engine.on_finished` → `done`. Waits, as everything that ends a
+// call does, for a disk that hangs under the audit log. `request` and `response` must live until
+// `done` has run. Never throws: what an operation throws is answered as KMSInternalException.
 void Dispatch(Engine& engine, const CallPtr& call, const google::protobuf::Message& request,
               google::protobuf::Message* response, Done done);
 

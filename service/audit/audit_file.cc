@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 namespace hallmark::audit {
@@ -17,11 +18,6 @@ namespace {
 constexpr off_t kAllocationBytes = 1024 * 1024;
 // Between two attempts to get out of a failure.
 constexpr std::chrono::milliseconds kRetryInterval{200};
-
-struct Opened {
-  int fd;
-  off_t size;
-};
 
 Unexpected<std::string> Refuse(const std::filesystem::path& file, const std::string& reason) {
   return Unexpected<std::string>("the audit log " + file.string() + ": " + reason);
@@ -44,28 +40,79 @@ Result<off_t, std::string> LengthOfWholeLines(const std::filesystem::path& file,
   return off_t{0};
 }
 
-Result<Opened, std::string> OpenForAppend(const std::filesystem::path& file) {
-  const int fd =
-      open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0600);
+// Whether what a call failed for may be over at the next attempt.
+bool MayPass(int reason) {
+  return reason == ENOSPC || reason == EDQUOT || reason == EIO || reason == EINTR;
+}
+
+// Leaves no part of a line behind `whole`: cuts it off or, in a file that may only grow, ends it,
+// so that it stands alone. The length then; nothing: neither could be done.
+std::optional<off_t> EndWithWholeLine(FileCalls& calls, int fd, off_t whole) {
+  if (calls.Truncate(fd, whole) == 0) return whole;
+  const int reason = errno;
+  struct stat status {};
+  if (fstat(fd, &status) != 0) return std::nullopt;
+  if (status.st_size <= whole) return status.st_size;  // there is no part of a line
+  if (MayPass(reason) || calls.Write(fd, "\n", 1) != 1) return std::nullopt;
+  return status.st_size + 1;
+}
+
+// Closes on every way out but one.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  int get() const { return fd_; }
+  int Take() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+int OpenForAppend(const std::filesystem::path& file) {
+  return open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW,
+              0600);
+}
+
+// What `fd` is, if lines can be appended to it.
+Result<struct stat, std::string> StatusOf(const std::filesystem::path& file, int fd) {
   if (fd < 0) {
     return Refuse(file, std::string("cannot be opened: ") + std::strerror(errno) +
                             "; correct audit.file or its folder");
   }
   struct stat status {};
   if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-    close(fd);
     return Refuse(file, "is not a file; correct audit.file");
   }
-  Result<off_t, std::string> whole = LengthOfWholeLines(file, fd, status.st_size);
-  if (whole.has_value() && *whole < status.st_size && ftruncate(fd, *whole) != 0) {
-    whole = Refuse(file, std::string("cannot be cut: ") + std::strerror(errno));
-  }
-  if (!whole.has_value()) {
-    close(fd);
-    return Unexpected(std::move(whole).error());
-  }
-  return Opened{fd, *whole};
+  return status;
 }
+
+// The length, once the file ends with a whole line.
+Result<off_t, std::string> EndWithWholeLine(const std::filesystem::path& file, int fd, off_t size,
+                                            FileCalls& calls) {
+  HALLMARK_ASSIGN_OR_RETURN(const off_t whole, LengthOfWholeLines(file, fd, size));
+  if (whole == size) return size;
+  char first = 0;
+  if (pread(fd, &first, 1, whole) != 1) return Refuse(file, "cannot be read; see to the disk");
+  if (first != '{') {
+    return Refuse(file,
+                  "ends with something that is no record; if it is an audit log, move it away, and "
+                  "if not, correct audit.file");
+  }
+  const std::optional<off_t> ended = EndWithWholeLine(calls, fd, whole);
+  if (!ended) {
+    return Refuse(file,
+                  std::string("cannot be cut: ") + std::strerror(errno) + "; see to the disk");
+  }
+  return *ended;
+}
+
+bool CannotAllocate(int reason) { return reason == EOPNOTSUPP || reason == ENOSYS; }
 
 }  // namespace
 
@@ -79,14 +126,33 @@ int FileCalls::Allocate(int fd, off_t offset, off_t size) {
 
 int FileCalls::Truncate(int fd, off_t size) { return ftruncate(fd, size); }
 
+std::chrono::steady_clock::time_point FileCalls::Now() { return std::chrono::steady_clock::now(); }
+
+class AuditFile::UnderWay {
+ public:
+  explicit UnderWay(AuditFile& file) : file_(file) {
+    file_.under_way_since_.store(file_.calls_->Now().time_since_epoch().count(),
+                                 std::memory_order_relaxed);
+  }
+  ~UnderWay() { file_.under_way_since_.store(0, std::memory_order_relaxed); }
+  UnderWay(const UnderWay&) = delete;
+  UnderWay& operator=(const UnderWay&) = delete;
+
+ private:
+  AuditFile& file_;
+};
+
 AuditFile::AuditFile(std::filesystem::path file, std::shared_ptr<FileCalls> calls, int fd,
                      off_t size)
     : file_(std::move(file)), calls_(std::move(calls)), fd_(fd), size_(size) {}
 
 Result<std::unique_ptr<AuditFile>, std::string> AuditFile::Open(const std::filesystem::path& file,
                                                                 std::shared_ptr<FileCalls> calls) {
-  HALLMARK_ASSIGN_OR_RETURN(const Opened opened, OpenForAppend(file));
-  return std::unique_ptr<AuditFile>(new AuditFile(file, std::move(calls), opened.fd, opened.size));
+  Descriptor opened(OpenForAppend(file));
+  HALLMARK_ASSIGN_OR_RETURN(const struct stat status, StatusOf(file, opened.get()));
+  HALLMARK_ASSIGN_OR_RETURN(const off_t size,
+                            EndWithWholeLine(file, opened.get(), status.st_size, *calls));
+  return std::unique_ptr<AuditFile>(new AuditFile(file, std::move(calls), opened.Take(), size));
 }
 
 AuditFile::~AuditFile() {
@@ -98,7 +164,7 @@ AuditFile::~AuditFile() {
 
 bool AuditFile::Reserve(std::size_t bytes) {
   MutexLock lock(mu_);
-  if (!healthy() && !Recover()) return false;
+  if (failed() && !Recover()) return false;
   if (!AllocateFor(bytes)) {
     Fail();
     return false;
@@ -114,22 +180,22 @@ void AuditFile::Release(std::size_t bytes) {
 
 bool AuditFile::Append(std::string_view line, std::size_t reserved) {
   MutexLock lock(mu_);
+  const bool appended = (!failed() || Recover()) && AppendLocked(line);
   reserved_ -= reserved;
-  if ((healthy() || Recover()) && AppendLocked(line)) return true;
-  ++lost_;
-  return false;
+  if (!appended) ++lost_;
+  return appended;
 }
 
 bool AuditFile::AppendLocked(std::string_view line) {
   std::string whole(line);
   whole += '\n';
   std::size_t done = 0;
+  const UnderWay under_way(*this);
   while (done < whole.size()) {
     const ssize_t written = calls_->Write(fd_, whole.data() + done, whole.size() - done);
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) {
-      // Half a line would spoil the next one. If it cannot be cut off, the next line begins behind
-      // an end of line of its own.
+      // Half a line would spoil the next one. If it stays now, Recover sees to it.
       static_cast<void>(calls_->Truncate(fd_, size_));
       Fail();
       return false;
@@ -145,48 +211,88 @@ bool AuditFile::AllocateFor(std::size_t bytes) {
   if (!can_allocate_ || needed <= allocated_) return true;
   const off_t from = std::max(size_, allocated_);
   const off_t size = std::max(kAllocationBytes, needed - from);
+  const UnderWay under_way(*this);
   if (calls_->Allocate(fd_, from, size) == 0) {
     allocated_ = from + size;
     return true;
   }
-  can_allocate_ = errno != EOPNOTSUPP && errno != ENOSYS;
+  can_allocate_ = !CannotAllocate(errno);
   return !can_allocate_;
 }
 
 bool AuditFile::Recover() {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = calls_->Now();
   if (now < next_try_) return false;
   next_try_ = now + kRetryInterval;
-  if (calls_->Truncate(fd_, size_) != 0) return false;
+  {
+    const UnderWay under_way(*this);
+    const std::optional<off_t> ended = EndWithWholeLine(*calls_, fd_, size_);
+    if (!ended) return false;
+    size_ = *ended;
+  }
   allocated_ = 0;
-  if (!AllocateFor(0)) return false;
-  healthy_.store(true, std::memory_order_relaxed);
   // Told to whoever reads the file: between the lines before and after it some were never written.
   const std::string told =
       R"({"eventType":"AuditResumed","recordsLost":)" + std::to_string(lost_) + "}";
-  if (!AppendLocked(told)) return false;
+  // Room beside what is reserved for others.
+  if (!AllocateFor(told.size() + 1) || !AppendLocked(told)) return false;
   lost_ = 0;
+  healthy_.store(true, std::memory_order_relaxed);
   return true;
 }
 
 void AuditFile::Fail() {
   healthy_.store(false, std::memory_order_relaxed);
-  next_try_ = std::chrono::steady_clock::now() + kRetryInterval;
+  next_try_ = calls_->Now() + kRetryInterval;
+}
+
+bool AuditFile::Hangs() const {
+  const auto since = under_way_since_.load(std::memory_order_relaxed);
+  if (since == 0) return false;
+  const std::chrono::steady_clock::time_point begun{std::chrono::steady_clock::duration(since)};
+  return calls_->Now() - begun > kPatience;
 }
 
 bool AuditFile::Probe() {
-  MutexLock lock(mu_);
-  return healthy() || Recover();
+  // Whoever holds it is writing, or trying to.
+  if (!mu_.try_lock()) return healthy();
+  const bool takes_lines = !failed() || Recover();
+  mu_.unlock();
+  return takes_lines;
 }
 
 Result<void, std::string> AuditFile::Reopen() {
-  HALLMARK_ASSIGN_OR_RETURN(const Opened opened, OpenForAppend(file_));
+  // Nothing may be appended between looking at a file and using it.
   MutexLock lock(mu_);
+  const UnderWay under_way(*this);
+  Descriptor opened(OpenForAppend(file_));
+  HALLMARK_ASSIGN_OR_RETURN(const struct stat status, StatusOf(file_, opened.get()));
+  struct stat current {};
+  if (fstat(fd_, &current) == 0 && current.st_dev == status.st_dev &&
+      current.st_ino == status.st_ino) {
+    return {};
+  }
+  HALLMARK_ASSIGN_OR_RETURN(const off_t size,
+                            EndWithWholeLine(file_, opened.get(), status.st_size, *calls_));
+  off_t allocated = 0;
+  bool can_allocate = true;
+  if (reserved_ > 0) {
+    // Calls that are under way count on it.
+    const off_t bytes = std::max(kAllocationBytes, static_cast<off_t>(reserved_));
+    if (calls_->Allocate(opened.get(), size, bytes) == 0) {
+      allocated = size + bytes;
+    } else if (CannotAllocate(errno)) {
+      can_allocate = false;
+    } else {
+      return Refuse(file_, std::string("has no room: ") + std::strerror(errno) +
+                               "; make room on the disk and reload again");
+    }
+  }
   static_cast<void>(calls_->Truncate(fd_, size_));
-  close(std::exchange(fd_, opened.fd));
-  size_ = opened.size;
-  allocated_ = 0;
-  can_allocate_ = true;
+  close(std::exchange(fd_, opened.Take()));
+  size_ = size;
+  allocated_ = allocated;
+  can_allocate_ = can_allocate;
   return {};
 }
 

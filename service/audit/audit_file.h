@@ -25,6 +25,7 @@ class FileCalls {
   // Blocks for `size` bytes from `offset` on, without changing the file's length.
   virtual int Allocate(int fd, off_t offset, off_t size);
   virtual int Truncate(int fd, off_t size);
+  virtual std::chrono::steady_clock::time_point Now();
 };
 
 // Appends lines. Room is set aside before a line is known: the blocks of the file system are, so a
@@ -38,7 +39,7 @@ class FileCalls {
 class AuditFile {
  public:
   // Makes the file, for its owner alone, or goes on behind what it holds; the rest of a line that a
-  // crash cut off is removed.
+  // crash cut off is removed. What does not look like one is not ours, and is refused.
   //
   // Errors: one line that names the file, the reason and the remedy.
   static Result<std::unique_ptr<AuditFile>, std::string> Open(const std::filesystem::path& file,
@@ -55,19 +56,28 @@ class AuditFile {
   // file, and whoever waits for it must not be answered.
   [[nodiscard]] bool Append(std::string_view line, std::size_t reserved) HALLMARK_EXCLUDES(mu_);
 
-  // Whether lines are taken, as far as is known.
-  bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
-  // Tries to get out of a failure; returns whether lines are taken.
+  // A call to the system that takes longer than this hangs.
+  static constexpr std::chrono::seconds kPatience{5};
+
+  // Whether lines are taken, as far as is known. Never waits.
+  bool healthy() const { return healthy_.load(std::memory_order_relaxed) && !Hangs(); }
+  // Tries to get out of a failure; returns whether lines are taken. Waits for no other call.
   bool Probe() HALLMARK_EXCLUDES(mu_);
 
-  // Goes on in a new file of the same name: somebody has moved this one away. All or nothing.
+  // Goes on in a new file of the same name if somebody has moved this one away. All or nothing: the
+  // new file has room for what is reserved before it is used.
   //
   // Errors: as Open.
   Result<void, std::string> Reopen() HALLMARK_EXCLUDES(mu_);
 
  private:
+  // While it lives, the system is asked for something that may hang.
+  class UnderWay;
+
   AuditFile(std::filesystem::path file, std::shared_ptr<FileCalls> calls, int fd, off_t size);
 
+  bool Hangs() const;
+  bool failed() const { return !healthy_.load(std::memory_order_relaxed); }
   bool AppendLocked(std::string_view line) HALLMARK_REQUIRES(mu_);
   bool AllocateFor(std::size_t bytes) HALLMARK_REQUIRES(mu_);
   bool Recover() HALLMARK_REQUIRES(mu_);
@@ -84,6 +94,8 @@ class AuditFile {
   bool can_allocate_ HALLMARK_GUARDED_BY(mu_) = true;
   std::chrono::steady_clock::time_point next_try_ HALLMARK_GUARDED_BY(mu_){};
   std::atomic<bool> healthy_{true};
+  // When the call to the system that is under way began, by the steady clock; 0: none is.
+  std::atomic<std::chrono::steady_clock::rep> under_way_since_{0};
 };
 
 }  // namespace hallmark::audit

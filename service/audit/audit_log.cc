@@ -3,6 +3,7 @@
 #include "hallmark/v1/options.pb.h"
 #include "keystate/grants/grant_set.h"
 #include "keystate/policy/policy_time.h"
+#include "service/app/access.h"
 #include "service/app/enum_names.h"
 #include "service/audit/json_writer.h"
 
@@ -24,8 +25,16 @@ using google::protobuf::Reflection;
 constexpr const char* kUnrecordable =
     "The request could not be recorded, so it was not carried out.";
 
-// Longer texts are cut: they come from outside, and room was set aside for so much.
+// Longer texts are cut: they come from outside, and room was set aside for so much. All are counted
+// as they are written. Messages, ARNs, decisions: four of them and the rest fit into kTailBytes.
 constexpr std::size_t kMaxText = 2048;
+// Names, ids, addresses.
+constexpr std::size_t kMaxShortText = 256;
+// Of a request: one text, one list, and all texts but a policy. Field names and enums take the rest
+// of kMaxParameterBytes.
+constexpr std::size_t kMaxParameter = 1024;
+constexpr int kMaxItems = 50;
+constexpr std::size_t kMaxParameterTexts = 32 * 1024;
 
 bool IsRecorded(const FieldDescriptor& field) {
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING &&
@@ -46,67 +55,100 @@ std::string ParameterName(const FieldDescriptor& field) {
   return name;
 }
 
-void WriteMessage(const Message& message, JsonWriter* out);
+// Writes the parameters of one request and keeps them short.
+class ParameterWriter {
+ public:
+  explicit ParameterWriter(JsonWriter* out) : out_(out) {}
 
-// `index` -1: the field is not repeated.
-void WriteValue(const Message& message, const FieldDescriptor& field, int index, JsonWriter* out) {
+  void Write(const Message& message);
+
+ private:
+  // `index` -1: the field is not repeated.
+  void WriteValue(const Message& message, const FieldDescriptor& field, int index);
+  void WriteText(const FieldDescriptor& field, const std::string& text);
+  void WriteList(const Message& message, const FieldDescriptor& field);
+
+  JsonWriter* const out_;
+  std::size_t texts_left_ = kMaxParameterTexts;
+  bool policy_written_ = false;
+};
+
+void ParameterWriter::WriteText(const FieldDescriptor& field, const std::string& text) {
+  // A longer one is refused in any case.
+  if (field.name() == "policy" && text.size() <= Policy::kMaxBytes && !policy_written_) {
+    policy_written_ = true;
+    return out_->Text(text, AuditLog::kMaxPolicyBytes);
+  }
+  const std::size_t before = out_->text().size();
+  out_->Text(text, std::min(kMaxParameter, texts_left_));
+  texts_left_ -= std::min(texts_left_, out_->text().size() - before);
+}
+
+void ParameterWriter::WriteValue(const Message& message, const FieldDescriptor& field, int index) {
   const Reflection& reflection = *message.GetReflection();
   const bool repeated = index >= 0;
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_STRING: {
-      const std::string text = repeated ? reflection.GetRepeatedString(message, &field, index)
-                                        : reflection.GetString(message, &field);
-      return out->Text(text);
+      std::string scratch;
+      return WriteText(
+          field, repeated ? reflection.GetRepeatedStringReference(message, &field, index, &scratch)
+                          : reflection.GetStringReference(message, &field, &scratch));
     }
     case FieldDescriptor::CPPTYPE_ENUM: {
       const int number = repeated ? reflection.GetRepeatedEnumValue(message, &field, index)
                                   : reflection.GetEnumValue(message, &field);
       const auto* value = field.enum_type()->FindValueByNumber(number);
-      return value == nullptr ? out->Number(number) : out->Text(app::KmsName(*value));
+      return value == nullptr ? out_->Number(number) : out_->Text(app::KmsName(*value));
     }
     case FieldDescriptor::CPPTYPE_BOOL:
-      return out->Bool(repeated ? reflection.GetRepeatedBool(message, &field, index)
-                                : reflection.GetBool(message, &field));
+      return out_->Bool(repeated ? reflection.GetRepeatedBool(message, &field, index)
+                                 : reflection.GetBool(message, &field));
     case FieldDescriptor::CPPTYPE_INT32:
-      return out->Number(repeated ? reflection.GetRepeatedInt32(message, &field, index)
-                                  : reflection.GetInt32(message, &field));
+      return out_->Number(repeated ? reflection.GetRepeatedInt32(message, &field, index)
+                                   : reflection.GetInt32(message, &field));
     case FieldDescriptor::CPPTYPE_INT64:
-      return out->Number(repeated ? reflection.GetRepeatedInt64(message, &field, index)
-                                  : reflection.GetInt64(message, &field));
+      return out_->Number(repeated ? reflection.GetRepeatedInt64(message, &field, index)
+                                   : reflection.GetInt64(message, &field));
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      return WriteMessage(repeated ? reflection.GetRepeatedMessage(message, &field, index)
-                                   : reflection.GetMessage(message, &field),
-                          out);
+      return Write(repeated ? reflection.GetRepeatedMessage(message, &field, index)
+                            : reflection.GetMessage(message, &field));
     case FieldDescriptor::CPPTYPE_UINT32:
     case FieldDescriptor::CPPTYPE_UINT64:
     case FieldDescriptor::CPPTYPE_DOUBLE:
     case FieldDescriptor::CPPTYPE_FLOAT:
-      return out->Null();  // no request has any
+      return out_->Null();  // no request has any
   }
 }
 
-void WriteMessage(const Message& message, JsonWriter* out) {
-  const Reflection& reflection = *message.GetReflection();
+void ParameterWriter::WriteList(const Message& message, const FieldDescriptor& field) {
+  const int size = message.GetReflection()->FieldSize(message, &field);
+  int written = 0;
+  out_->Name(ParameterName(field));
+  out_->BeginArray();
+  for (; written < std::min(size, kMaxItems) && texts_left_ > 0; ++written) {
+    WriteValue(message, field, written);
+  }
+  out_->EndArray();
+  if (written == size) return;
+  out_->Name(ParameterName(field) + "LeftOut");
+  out_->Number(size - written);
+}
+
+void ParameterWriter::Write(const Message& message) {
   std::vector<const FieldDescriptor*> fields;
-  reflection.ListFields(message, &fields);
-  out->BeginObject();
+  message.GetReflection()->ListFields(message, &fields);
+  out_->BeginObject();
   for (const FieldDescriptor* field : fields) {
     if (!IsRecorded(*field)) continue;
-    out->Name(ParameterName(*field));
-    if (!field->is_repeated()) {
-      WriteValue(message, *field, -1, out);
-      continue;
+    if (field->is_repeated()) {
+      WriteList(message, *field);
+    } else {
+      out_->Name(ParameterName(*field));
+      WriteValue(message, *field, -1);
     }
-    out->BeginArray();
-    for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
-      WriteValue(message, *field, i, out);
-    }
-    out->EndArray();
   }
-  out->EndObject();
+  out_->EndObject();
 }
-
-std::string_view Cut(std::string_view text) { return text.substr(0, kMaxText); }
 
 std::string_view TypeOf(const Principal& principal) {
   switch (principal.record.arn.kind()) {
@@ -151,14 +193,12 @@ void WriteIdentity(const app::AuditEvent& event, JsonWriter* out) {
   } else {
     const PrincipalRecord& record = event.caller->record;
     out->Member("type", TypeOf(*event.caller));
-    out->Member("principalId", record.unique_id);
-    out->Member("arn", record.arn.text());
-    out->Member("accountId", record.arn.account().text());
+    out->Member("principalId", record.unique_id, kMaxShortText);
+    out->Member("arn", record.arn.text(), kMaxText);
+    out->Member("accountId", record.arn.account().text(), kMaxShortText);
   }
   out->EndObject();
 }
-
-std::string_view WithoutPort(std::string_view peer) { return peer.substr(0, peer.rfind(':')); }
 
 }  // namespace
 
@@ -185,17 +225,17 @@ class AuditLog::FileSlot final : public Slot {
     WriteIdentity(event, &out);
     out.Member("eventTime", FormatPolicyTime(log_.clock_.Now(), time));
     out.Member("eventSource", NamesOf(event.source).source);
-    out.Member("eventName", event.name);
-    out.Member("awsRegion", log_.origin_.site.region);
-    out.Member("sourceIPAddress", WithoutPort(event.peer));
+    out.Member("eventName", event.name, kMaxShortText);
+    out.Member("awsRegion", log_.origin_.site.region, kMaxShortText);
+    out.Member("sourceIPAddress", app::AddressOf(event.peer), kMaxShortText);
     if (!outcome.has_value()) {
       out.Member("errorCode", Describe(outcome.error().exception).name);
-      out.Member("errorMessage", Cut(outcome.error().message));
+      out.Member("errorMessage", outcome.error().message, kMaxText);
     }
     out.Raw("requestParameters", parameters_);
     out.Name("responseElements");
     out.Null();
-    out.Member("requestID", event.request_id);
+    out.Member("requestID", event.request_id, kMaxShortText);
     out.Member("eventID", EventId());
     out.Name("readOnly");
     out.Bool(event.reads_only);
@@ -203,7 +243,7 @@ class AuditLog::FileSlot final : public Slot {
       out.Name("resources");
       out.BeginArray();
       out.BeginObject();
-      out.Member("ARN", Cut(event.key_arn));
+      out.Member("ARN", event.key_arn, kMaxText);
       out.Member("type", "AWS::KMS::Key");
       out.EndObject();
       out.EndArray();
@@ -212,8 +252,8 @@ class AuditLog::FileSlot final : public Slot {
     // Ours: what CloudTrail does not say.
     out.Name("hallmark");
     out.BeginObject();
-    if (!event.decided_by.empty()) out.Member("decidedBy", Cut(event.decided_by));
-    out.Member("token", log_.origin_.token_id);
+    if (!event.decided_by.empty()) out.Member("decidedBy", event.decided_by, kMaxText);
+    out.Member("token", log_.origin_.token_id, kMaxShortText);
     const auto duration = log_.clock_.SteadyNow() - event.started;
     out.Name("durationMicroseconds");
     out.Number(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
@@ -242,7 +282,7 @@ Result<std::unique_ptr<app::AuditSink::Slot>> AuditLog::Reserve(const Message* r
   if (request == nullptr) {
     parameters.Null();
   } else {
-    WriteMessage(*request, &parameters);
+    ParameterWriter(&parameters).Write(*request);
   }
   std::string text = parameters.Take();
   const std::size_t room = text.size() + kTailBytes;

@@ -8,6 +8,7 @@ namespace hallmark::audit {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+constexpr std::string_view kEllipsis = "\xE2\x80\xA6";
 
 bool IsPlain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
@@ -31,6 +32,43 @@ std::size_t Utf8Length(std::string_view text) {
   return length;
 }
 
+// Appends the first character of `text`, which is not plain; how many bytes it has.
+std::size_t AppendEscaped(std::string_view text, std::string* out) {
+  const char c = text.front();
+  const auto byte = static_cast<unsigned char>(c);
+  if (const std::size_t length = Utf8Length(text); length > 0) {
+    *out += text.substr(0, length);
+    return length;
+  }
+  if (byte >= 0x80) {
+    *out += kReplacement;
+    return 1;
+  }
+  *out += '\\';
+  switch (c) {
+    case '"':
+    case '\\':
+      *out += c;
+      break;
+    case '\t':
+      *out += 't';
+      break;
+    case '\n':
+      *out += 'n';
+      break;
+    case '\r':
+      *out += 'r';
+      break;
+    default: {
+      constexpr std::string_view kHex = "0123456789abcdef";
+      *out += "u00";
+      *out += kHex[byte >> 4U];
+      *out += kHex[byte & 0x0FU];
+    }
+  }
+  return 1;
+}
+
 }  // namespace
 
 void JsonWriter::Open(char bracket) {
@@ -51,14 +89,14 @@ void JsonWriter::Separate() {
 
 void JsonWriter::Name(std::string_view name) {
   Separate();
-  Quote(name);
+  Quote(name, kWhole);
   text_ += ':';
   first_ = true;
 }
 
-void JsonWriter::Text(std::string_view text) {
+void JsonWriter::Text(std::string_view text, std::size_t max_bytes) {
   Separate();
-  Quote(text);
+  Quote(text, max_bytes);
 }
 
 void JsonWriter::Number(std::int64_t number) {
@@ -76,33 +114,31 @@ void JsonWriter::Null() {
   text_ += "null";
 }
 
-void JsonWriter::Quote(std::string_view text) {
+void JsonWriter::Quote(std::string_view text, std::size_t max_bytes) {
   text_ += '"';
-  while (!text.empty()) {
-    const auto stop = std::find_if_not(text.begin(), text.end(), IsPlain);
-    const auto plain = static_cast<std::size_t>(stop - text.begin());
-    text_ += text.substr(0, plain);
-    text.remove_prefix(plain);
-    if (text.empty()) break;
-    const char c = text.front();
-    if (c == '"' || c == '\\') {
-      text_ += '\\';
-      text_ += c;
-      text.remove_prefix(1);
-    } else if (const std::size_t length = Utf8Length(text); length > 0) {
-      text_ += text.substr(0, length);
-      text.remove_prefix(length);
-    } else if (static_cast<unsigned char>(c) < 0x80) {  // a control character
-      constexpr std::string_view kHex = "0123456789abcdef";
-      const auto byte = static_cast<unsigned char>(c);
-      text_ += "\\u00";
-      text_ += kHex[byte >> 4U];
-      text_ += kHex[byte & 0x0FU];
-      text.remove_prefix(1);
+  const std::size_t begin = text_.size();
+  const std::size_t before_ellipsis =
+      max_bytes >= kEllipsis.size() ? max_bytes - kEllipsis.size() : 0;
+  // Where it is cut if it proves too long: the end of the last character that leaves room.
+  std::size_t kept = 0;
+  while (!text.empty() && text_.size() - begin <= max_bytes) {
+    const std::size_t written = text_.size() - begin;
+    if (IsPlain(text.front())) {
+      const auto stop = std::find_if_not(text.begin(), text.end(), IsPlain);
+      const auto plain = static_cast<std::size_t>(stop - text.begin());
+      // One more than fits shows that it is too long.
+      const std::size_t taken = std::min(plain, std::max<std::size_t>(1, max_bytes - written));
+      text_ += text.substr(0, taken);
+      text.remove_prefix(taken);
+      if (written <= before_ellipsis) kept = std::min(written + taken, before_ellipsis);
     } else {
-      text_ += kReplacement;
-      text.remove_prefix(1);
+      text.remove_prefix(AppendEscaped(text, &text_));
+      if (text_.size() - begin <= before_ellipsis) kept = text_.size() - begin;
     }
+  }
+  if (text_.size() - begin > max_bytes) {
+    text_.resize(begin + kept);
+    if (max_bytes >= kEllipsis.size()) text_ += kEllipsis;
   }
   text_ += '"';
 }

@@ -1,7 +1,9 @@
 // JSON text, appended member by member.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,15 +19,18 @@ class JsonWriter {
   void EndArray() { Close(']'); }
   void Name(std::string_view name);
 
-  // Bytes that are not UTF-8 become U+FFFD.
-  void Text(std::string_view text);
+  static constexpr std::size_t kWhole = std::numeric_limits<std::size_t>::max();
+
+  // Bytes that are not UTF-8 become U+FFFD. Of `text` as it is written at most `max_bytes` remain:
+  // the rest is cut off between two characters, in its place an ellipsis.
+  void Text(std::string_view text, std::size_t max_bytes = kWhole);
   void Number(std::int64_t number);
   void Bool(bool value);
   void Null();
 
-  void Member(std::string_view name, std::string_view text) {
+  void Member(std::string_view name, std::string_view text, std::size_t max_bytes = kWhole) {
     Name(name);
-    Text(text);
+    Text(text, max_bytes);
   }
 
   // A member whose value is JSON already.
@@ -43,7 +48,7 @@ class JsonWriter {
   void Close(char bracket);
   // The comma before a value or name that is not the first.
   void Separate();
-  void Quote(std::string_view text);
+  void Quote(std::string_view text, std::size_t max_bytes);
 
   std::string text_;
   bool first_ = true;

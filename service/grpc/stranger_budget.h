@@ -22,7 +22,11 @@ class StrangerBudget {
   std::optional<std::int64_t> Note(SteadyTime now) {
     const auto second =
         std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-    if (noted_.exchange(second) != second) return passed_over_.exchange(0);
+    // Who read the clock before others did must not set the second back.
+    std::int64_t noted = noted_.load();
+    while (second > noted) {
+      if (noted_.compare_exchange_weak(noted, second)) return passed_over_.exchange(0);
+    }
     ++passed_over_;
     return std::nullopt;
   }

@@ -392,8 +392,9 @@ void Server::Impl::FollowToken(const std::stop_token& stop) {
   const MutexLock lock(mu);
   while (!stop.stop_requested()) {
     stopped.wait_for(mu, stop, kHealthInterval, [] { return false; });
-    // The probe also ends an outage of the audit log when nobody calls.
-    const bool records = audit_file_->Probe();
+    // The probe also ends an outage of the audit log when nobody calls. It may hang, so the outage
+    // is shown first.
+    const bool records = audit_file_->healthy() || (!recorded && audit_file_->Probe());
     if (records != recorded) {
       log_->Write(records ? LogLevel::kInfo : LogLevel::kError, "health",
                   {{"audit", records ? "written again"

@@ -158,8 +158,15 @@ std::vector<Answer> AuditTest::RunSession() {
   grant.set_grantee_principal(kGrantee);
   grant.add_operations(v1::GRANT_OPERATION_VERIFY_MAC);
   grant.set_name("session");
+  grant.set_client_token("grant-client-token-" + std::to_string(secrets_.size()));
+  secrets_.push_back(grant.client_token());
   v1::CreateGrantResponse granted;
   tell(Ask(world_.admin, "CreateGrant", &Stub::CreateGrant, grant, &granted));
+  v1::CreateGrantRequest odd_grant = grant;
+  odd_grant.set_client_token(std::string(129, 'g'));
+  secrets_.emplace_back("gggggggg");
+  v1::CreateGrantResponse refused;
+  tell(Ask(world_.admin, "CreateGrant", &Stub::CreateGrant, odd_grant, &refused));
 
   v1::VerifyMacRequest verify;
   verify.set_key_id(world_.key_id);
@@ -231,11 +238,13 @@ TEST_F(AuditTest, RecordsEveryAnswerAndNoSecret) {
                                           "ValidationException",
                                           "",
                                           "",
+                                          "ValidationException",
                                           "KMSInvalidMacException",
                                           ""};
   ASSERT_EQ(answers.size(), outcomes.size());
   for (std::size_t i = 0; i < answers.size(); ++i) {
     EXPECT_EQ(answers[i].outcome.exception, outcomes[i]) << i << " " << answers[i].outcome;
+    ExpectAbsent(secrets_, answers[i].outcome.message);
   }
   const std::string file = ReadFile(daemon_.audit_file());
   ExpectRecorded(answers, file);
@@ -284,7 +293,7 @@ TEST_P(FullDiskTest, NothingIsAnsweredThatIsNotRecorded) {
     if (HasFatalFailure()) return;
   }
   // As many as there are answers, or the calls were never in the way.
-  EXPECT_GT(first, 11);
+  EXPECT_GT(first, 12);
 }
 
 INSTANTIATE_TEST_SUITE_P(Outages, FullDiskTest,

@@ -4,13 +4,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -31,7 +34,7 @@ class FullDisk final : public FileCalls {
     // A disk that is nearly full takes a part first.
     if (size > 1 && part_first) {
       part_first = false;
-      strike_at = calls + 1;
+      strike_at = calls;  // the next one
       return FileCalls::Write(fd, data, size / 2);
     }
     errno = ENOSPC;
@@ -43,12 +46,37 @@ class FullDisk final : public FileCalls {
     return -1;
   }
 
+  int Truncate(int fd, off_t size) override {
+    if (!only_grows) return FileCalls::Truncate(fd, size);
+    errno = EPERM;
+    return -1;
+  }
+
+  bool only_grows = false;  // as after chattr +a
   int calls = 0;
   int strike_at = -1;  // this call, counted from 0, and all that follow
   bool part_first = false;
 
  private:
   bool Strikes() { return strike_at >= 0 && calls++ >= strike_at; }
+};
+
+// The clock stands until it is told to go on; a write waits until it may.
+class HangingDisk final : public FileCalls {
+ public:
+  ssize_t Write(int fd, const void* data, std::size_t size) override {
+    hangs.store(true);
+    hangs.notify_all();
+    may_go_on.wait(false);
+    return FileCalls::Write(fd, data, size);
+  }
+  std::chrono::steady_clock::time_point Now() override {
+    return std::chrono::steady_clock::time_point(1h) + passed.load();
+  }
+
+  std::atomic<std::chrono::seconds> passed{0s};
+  std::atomic<bool> hangs{false};
+  std::atomic<bool> may_go_on{false};
 };
 
 class AuditFileTest : public ::testing::Test {
@@ -81,11 +109,42 @@ TEST_F(AuditFileTest, GoesOnBehindWhatIsThere) {
 }
 
 TEST_F(AuditFileTest, RemovesTheRestOfALineThatACrashCutOff) {
-  std::ofstream(path_) << "one\n" << std::string(10'000, 'x');
+  std::ofstream(path_) << "one\n{" << std::string(10'000, 'x');
   const auto file = Open();
   ASSERT_TRUE(file->Reserve(100));
   EXPECT_TRUE(file->Append("two", 100));
   EXPECT_THAT(Lines(), ElementsAre("one", "two"));
+}
+
+// `audit.file` names something else, such as a PIN, which has no end of line.
+TEST_F(AuditFileTest, WhatIsNoRestOfALineIsLeftAlone) {
+  for (const char* const content : {"1234", "one\ntwo"}) {
+    std::ofstream(path_) << content;
+    const auto file = AuditFile::Open(path_, disk_);
+    ASSERT_FALSE(file.has_value());
+    EXPECT_THAT(file.error(), HasSubstr("audit.jsonl"));
+    EXPECT_THAT(file.error(), HasSubstr("correct audit.file"));
+    EXPECT_EQ(std::filesystem::file_size(path_), std::string_view(content).size());
+  }
+}
+
+TEST_F(AuditFileTest, InAFileThatMayOnlyGrowThePartOfALineStandsAlone) {
+  disk_->only_grows = true;
+  std::ofstream(path_) << "one\n{\"cut";
+  const auto file = Open();
+  ASSERT_TRUE(file->Reserve(100));
+  disk_->calls = 0;
+  disk_->strike_at = 0;
+  disk_->part_first = true;
+  EXPECT_FALSE(file->Append("lost", 100));
+  disk_->strike_at = -1;
+  const auto give_up = std::chrono::steady_clock::now() + 10s;
+  while (!file->Probe() && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(10ms);
+  }
+  ASSERT_TRUE(file->Reserve(100));
+  EXPECT_TRUE(file->Append("after", 100));
+  EXPECT_THAT(Lines(), ElementsAre("one", "{\"cut", "lo", HasSubstr("\"recordsLost\":1"), "after"));
 }
 
 // Every call that can meet a full disk does: what Append took is there, and nothing else is.
@@ -164,6 +223,71 @@ TEST_F(AuditFileTest, GoesOnInANewFileWhenTheOldOneWasMovedAway) {
   ASSERT_TRUE(file->Reserve(100));
   EXPECT_TRUE(file->Append("new", 100));
   EXPECT_THAT(Lines(), ElementsAre("new"));
+}
+
+TEST_F(AuditFileTest, AReloadWithoutARenameLosesNothing) {
+  auto file = Open();
+  constexpr int kLines = 2000;
+  std::atomic<int> writers{3};
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 3; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < kLines; ++i) {
+          EXPECT_TRUE(file->Reserve(200));
+          EXPECT_TRUE(file->Append("{\"a\":\"line\"}", 200));
+        }
+        --writers;
+      });
+    }
+    threads.emplace_back([&] {
+      while (writers > 0) EXPECT_TRUE(file->Reopen().has_value());
+    });
+  }
+  file.reset();
+  const std::vector<std::string> lines = Lines();
+  EXPECT_EQ(lines.size(), 3U * kLines);
+  EXPECT_EQ(std::filesystem::file_size(path_), 3U * kLines * 13);
+}
+
+TEST_F(AuditFileTest, WhatIsReservedHasRoomInTheNewFileOrItIsNotUsed) {
+  const std::filesystem::path moved = directory_.path() / "audit.jsonl.1";
+  const auto file = Open();
+  ASSERT_TRUE(file->Reserve(100));
+  ASSERT_TRUE(file->Reserve(100));
+  std::filesystem::rename(path_, moved);
+  disk_->calls = 0;
+  disk_->strike_at = 0;
+  const auto refused = file->Reopen();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error(), HasSubstr("has no room"));
+  disk_->strike_at = -1;
+  EXPECT_TRUE(file->Append("old", 100));
+  EXPECT_EQ(std::filesystem::file_size(moved), 4U);
+
+  EXPECT_TRUE(file->Reopen().has_value());
+  struct stat status {};
+  ASSERT_EQ(stat(path_.c_str(), &status), 0);
+  EXPECT_GT(status.st_blocks, 0) << "set aside";
+  EXPECT_TRUE(file->Append("new", 100));
+  EXPECT_THAT(Lines(), ElementsAre("new"));
+}
+
+TEST_F(AuditFileTest, AWriteThatHangsIsSeenWithoutWaitingForIt) {
+  const auto disk = std::make_shared<HangingDisk>();
+  const auto file = *AuditFile::Open(path_, disk);
+  ASSERT_TRUE(file->Reserve(100));
+  std::jthread writer([&] { EXPECT_TRUE(file->Append("slow", 100)); });
+  disk->hangs.wait(false);
+  EXPECT_TRUE(file->healthy());
+  EXPECT_TRUE(file->Probe());
+  disk->passed = AuditFile::kPatience + 1s;
+  EXPECT_FALSE(file->healthy());
+  EXPECT_FALSE(file->Probe());
+  disk->may_go_on = true;
+  disk->may_go_on.notify_all();
+  writer.join();
+  EXPECT_TRUE(file->Probe());
 }
 
 TEST_F(AuditFileTest, SaysWhatIsInTheWay) {

@@ -1,6 +1,7 @@
 #include "service/audit/audit_log.h"
 
 #include "hallmark/v1/admin.pb.h"
+#include "hallmark/v1/explain.pb.h"
 #include "hallmark/v1/kms.pb.h"
 #include "service/system/system.h"
 #include "tests/service/fake_clock.h"
@@ -48,6 +49,22 @@ class AuditLogTest : public ::testing::Test {
     std::ifstream in(path_);
     for (std::string line; std::getline(in, line);) text_ = line;
     return json::parse(text_);
+  }
+
+  // As `Recorded`; the line must not be longer than what was reserved for it.
+  json RecordedWithinItsRoom(const google::protobuf::Message& request) {
+    call_.key_arn = std::string(100'000, '\x01');
+    call_.decided_by = std::string(100'000, '"');
+    call_.request_id = std::string(100'000, 'r');
+    call_.peer = std::string(100'000, '\x7f') + ":1";
+    json record = Recorded(
+        request, Fail(Exception::kValidationException, "\u4e16" + std::string(100'000, '\x02')));
+    const std::size_t begin = text_.find("\"requestParameters\":") + 20;
+    const std::size_t size = text_.find(",\"responseElements\"") - begin;
+    EXPECT_LE(text_.size() + 1, size + AuditLog::kTailBytes);
+    const bool has_policy = record["requestParameters"].contains("policy");
+    EXPECT_LE(size, AuditLog::kMaxParameterBytes + (has_policy ? AuditLog::kMaxPolicyBytes : 0));
+    return record;
   }
 
   const Site site_{"aws", "us-west-2"};
@@ -136,6 +153,57 @@ TEST_F(AuditLogTest, AStrangersRefusalSaysHowManyBeforeItHaveNoRecord) {
   EXPECT_EQ(record["requestParameters"], nullptr);
   EXPECT_EQ(record["sourceIPAddress"], "127.0.0.1");
   EXPECT_EQ(record["hallmark"]["unrecorded"], 41);
+}
+
+TEST_F(AuditLogTest, AListOfAnyLengthIsCutAndSaysSo) {
+  v1::CreateGrantRequest request;
+  request.set_key_id(std::string(1'000'000, '\x01'));
+  request.set_grantee_principal(std::string(1'000'000, '"'));
+  request.set_client_token("a-client-token");
+  for (int i = 0; i < 60'000; ++i) {
+    request.add_operations(v1::GRANT_OPERATION_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT);
+  }
+  call_.operation = Operation::kCreateGrant;
+  const json record = RecordedWithinItsRoom(request);
+  EXPECT_EQ(record["requestParameters"]["operations"].size(), 50U);
+  EXPECT_EQ(record["requestParameters"]["operationsLeftOut"], 59'950);
+  EXPECT_THAT(text_, Not(HasSubstr("a-client-token")));
+}
+
+TEST_F(AuditLogTest, ManyLongTextsHaveNoMoreRoomThanOneRequestMayTake) {
+  v1::ExplainRequest explain;
+  v1::TagResourceRequest tag;
+  v1::UntagResourceRequest untag;
+  for (int i = 0; i < 1'000; ++i) {
+    v1::ContextValue& value = *explain.add_context();
+    value.set_key(std::string(2'000, '\x01'));
+    value.set_value(std::string(2'000, '\xff'));
+    v1::Tag& added = *tag.add_tags();
+    added.set_tag_key(std::string(128, '"'));
+    added.set_tag_value(std::string(256, '\x02'));
+    untag.add_tag_keys("");
+  }
+  RecordedWithinItsRoom(explain);
+  RecordedWithinItsRoom(tag);
+  RecordedWithinItsRoom(untag);
+}
+
+TEST_F(AuditLogTest, APolicyIsWholeUpToTheLargestThatIsServed) {
+  v1::CreateKeyRequest request;
+  request.set_description(std::string(8192, '\x01'));
+  request.set_policy(std::string(32'768, '\n'));
+  EXPECT_EQ(RecordedWithinItsRoom(request)["requestParameters"]["policy"], request.policy());
+  // What follows is refused in any case.
+  request.set_policy(std::string(32'768, '\x01'));
+  RecordedWithinItsRoom(request);
+  request.set_policy(std::string(4'000'000, ' '));
+  RecordedWithinItsRoom(request);
+  EXPECT_LT(text_.size(), 16'000U);
+}
+
+TEST_F(AuditLogTest, AnAddressIsThatOfConditions) {
+  call_.peer = "[::1]:1";
+  EXPECT_EQ(Recorded(v1::ListKeysRequest(), {})["sourceIPAddress"], "::1");
 }
 
 TEST_F(AuditLogTest, ASlotThatIsNotUsedGivesItsRoomBack) {

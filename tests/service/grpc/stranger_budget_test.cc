@@ -21,6 +21,16 @@ TEST(StrangerBudgetTest, OneASecondIsNotedAndSaysHowManyWerePassedOver) {
   EXPECT_EQ(budget.Note(start + 1h), 1);
 }
 
+// A thread read the clock, and was passed by others before it could say so.
+TEST(StrangerBudgetTest, AnOlderSecondDoesNotSetTheClockBack) {
+  StrangerBudget budget;
+  const SteadyTime start{10s};
+  EXPECT_EQ(budget.Note(start + 1s), 0);
+  EXPECT_EQ(budget.Note(start), std::nullopt);
+  EXPECT_EQ(budget.Note(start + 1s), std::nullopt);
+  EXPECT_EQ(budget.Note(start + 2s), 2);
+}
+
 TEST(StrangerBudgetTest, TheFirstIsNotedAtTheBeginningOfTimeToo) {
   StrangerBudget budget;
   EXPECT_EQ(budget.Note(SteadyTime{}), 0);
