@@ -35,6 +35,9 @@ struct GrantDemand {
   std::string_view source_arn{};
 };
 
+// Whether the grant, by itself, allows all of it in this call, whoever the grantee is.
+bool Covers(const GrantRecord& grant, const GrantDemand& demand);
+
 // An immutable version of a key's grants. With and Without make another, at a cost of O(log n) time
 // and memory; a copy is one pointer, and a key without grants costs nothing more than that.
 //

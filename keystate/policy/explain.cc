@@ -81,12 +81,17 @@ std::string Describe(const ConditionTrace& trace) {
 
 Explanation Explain(const AccessRequest& request) { return Explain(request, Authorize(request)); }
 
-Explanation Explain(const AccessRequest& request, const Decision& decision) {
+Explanation ExplainInShort(const AccessRequest& request, const Decision& decision) {
   Explanation explanation{{decision.allowed, decision.decider, std::string(decision.because),
                            decision.explicit_deny, decision.refusal},
                           std::nullopt,
                           {}};
   if (!decision.allowed) explanation.refusal_text = AccessDenied(request, decision).message;
+  return explanation;
+}
+
+Explanation Explain(const AccessRequest& request, const Decision& decision) {
+  Explanation explanation = ExplainInShort(request, decision);
   const std::pair<Decider, const Policy*> policies[] = {
       {Decider::kKeyPolicy, request.key_policy},
       {Decider::kIdentityPolicy, request.caller.identity_policy},

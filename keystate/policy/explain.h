@@ -67,6 +67,9 @@ Explanation Explain(const AccessRequest& request);
 // The same where rules beside Authorize had a part in the decision.
 Explanation Explain(const AccessRequest& request, const Decision& decision);
 
+// The decision and its text alone, without the policies.
+Explanation ExplainInShort(const AccessRequest& request, const Decision& decision);
+
 // What would have to change for the request to be allowed, in sentences for people; none when it
 // is. Each is one way, or says that nothing helps; those after the first are statements that fail
 // by their conditions alone.

@@ -25,10 +25,9 @@ bool KeyGrants::VisitAllTo(std::string_view grantee_id, bool to_session, const G
   for (;;) {
     const std::vector<GrantPtr> grants = view_.grants.ListTo(grantee_id, after, kGrantsAtOnce);
     for (const GrantPtr& grant : grants) {
-      const bool covers = (grant->operations.bits() & demand.operations) == demand.operations &&
-                          (grant->source_arn.empty() || grant->source_arn == demand.source_arn);
+      if (!Covers(*grant, demand)) continue;
       // The grant stays as long as the view does.
-      if (covers && !visitor.Visit(MatchOf(*grant, to_session))) return false;
+      if (!visitor.Visit(MatchOf(*grant, to_session))) return false;
     }
     if (grants.size() < kGrantsAtOnce) return true;
     after = grants.back()->id;

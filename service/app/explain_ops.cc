@@ -113,9 +113,8 @@ void Fill(const KeyView& view, const Status& verdict, v1::ExplainedKeyState* out
   out->set_refusal_text(verdict.error().message);
 }
 
-// `details`: the asker may see more than it would be told by a refusal.
 void Fill(const ExplainedCall& explained, const CallTarget& target, const Sight& sight,
-          bool details, v1::ExplainResponse* response) {
+          v1::ExplainResponse* response) {
   response->set_decision(explained.need.explanation.decision.allowed ? v1::ACCESS_DECISION_ALLOWED
                                                                      : v1::ACCESS_DECISION_DENIED);
   if (!explained.outcome) {
@@ -123,7 +122,7 @@ void Fill(const ExplainedCall& explained, const CallTarget& target, const Sight&
     response->set_refusal(std::string(Describe(refusal.exception).name));
     response->set_refusal_text(refusal.message);
   }
-  if (!details) return;
+  if (!sight.reasons) return;
   Fill(explained.need, response->mutable_details());
   if (explained.key_verdict && sight.Sees(target.view->key.account)) {
     Fill(*target.view, *explained.key_verdict, response->mutable_details()->mutable_key_state());
@@ -161,24 +160,33 @@ Status Explain(Engine& engine, CallContext& call, const v1::ExplainRequest& requ
   const bool tries = of_itself && !given.GoesBeyondTheRequest(target.reference.has_value());
   if (!permitted && !tries) return permitted;
 
-  const Sight sight{.account = home};
+  const Sight sight{.account = home, .reasons = permitted.has_value()};
+  const bool foreign = target.reference && !sight.Sees(target.reference->account);
+  if (foreign && given.GoesBeyondTheRequest(/*names_key=*/true)) {
+    // The decision is the real one: value by value it would spell out the key's policy.
+    return Fail(Exception::kValidationException,
+                "A call with a key of account " + std::string(target.reference->account.text()) +
+                    " is explained as it is: Context can have only what its request would say.");
+  }
   if (of_itself) {
     Fill(ExplainCall(engine, call, caller, operation, request, target, given, sight), target, sight,
-         permitted.has_value(), response);
+         response);
     return {};
   }
-  HALLMARK_ASSIGN_OR_RETURN(const auto principal, PrincipalOf(engine, request.principal()));
-  if (!sight.Sees(principal->record.arn.account()) && !target.has_own_key()) {
+  // By its ARN alone: nothing is said of who there is in another account.
+  const Result<PrincipalArn> named = PrincipalArn::Parse(request.principal(), engine.site);
+  if (named && !sight.Sees(named->account()) && !target.has_own_key()) {
     return Fail(
         Exception::kAccessDeniedException,
         "User: " + caller.record.arn.text() +
             " is not authorized to perform: hallmark:Explain on this resource because neither "
             "the principal nor the key belongs to its account");
   }
+  HALLMARK_ASSIGN_OR_RETURN(const auto principal, PrincipalOf(engine, request.principal()));
   CallContext as_if;
   as_if.operation = operation;
   Fill(ExplainCall(engine, as_if, *principal, operation, request, target, given, sight), target,
-       sight, /*details=*/true, response);
+       sight, response);
   return {};
 }
 
@@ -197,7 +205,7 @@ Status ExplainForOperator(const Engine& engine, const v1::ExplainRequest& reques
   CallContext as_if;
   as_if.operation = operation;
   Fill(ExplainCall(engine, as_if, *principal, operation, request, target, given, everything),
-       target, everything, /*details=*/true, response);
+       target, everything, response);
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include "keystate/grants/grant_rules.h"
 #include "keystate/key_state.h"
+#include "keystate/policy/pattern.h"
 #include "service/app/operations.h"
 #include "service/app/pipeline.h"
 #include "service/app/retirement.h"
@@ -87,9 +88,26 @@ void LeaveOutItsAccount(Question& question) {
   caller.tags = {};
 }
 
-// The grant that a CreateGrant would make, as far as it is given.
+// Its unique id, too, is known to its own account alone.
+void LeaveOutItsUserId(Explanation& explanation) {
+  for (PolicyTrace& policy : explanation.policies) {
+    for (StatementTrace& statement : policy.statements) {
+      for (ConditionTrace& condition : statement.conditions) {
+        if (!EqualIgnoringCase(condition.key, "aws:userid")) continue;
+        const bool is_reason = statement.reason == Describe(condition);
+        condition.request_values = {"(not shown)"};
+        if (is_reason) statement.reason = Describe(condition);
+      }
+    }
+  }
+}
+
+// The grant that a CreateGrant would make, as far as it is given: without operations one of which
+// nothing is asked, and without constraints. Nothing if there cannot be such a grant.
 std::optional<GrantRecord> ChildOf(const Asker& asker, const KeyView& view) {
-  auto operations = ParseGrantOperations(asker.given->grant_operations());
+  const std::vector<std::string_view> names = asker.given->grant_operations();
+  const auto operations =
+      names.empty() ? Result<GrantOperations>(GrantOperations()) : ParseGrantOperations(names);
   if (!operations) return std::nullopt;
   return GrantRecord{.id = GrantId::FromRandom({}),
                      .key_id = view.key.id,
@@ -99,34 +117,34 @@ std::optional<GrantRecord> ChildOf(const Asker& asker, const KeyView& view) {
                      .operations = *operations};
 }
 
-std::string MismatchOf(const GrantRecord& grant, Operation operation, const GrantRecord* child,
-                       std::string_view source_arn) {
+std::string MismatchOf(const GrantRecord& grant, Operation operation, const GrantDemand& demand) {
+  if (Covers(grant, demand)) return "";
   const GrantOperations::Bits asked = GrantOperations::BitOf(operation);
   if (asked == 0) return "no grant allows " + std::string(PolicyAction(operation));
   if ((grant.operations.bits() & asked) == 0) {
     return "it does not allow " + std::string(Name(operation));
   }
-  if (child != nullptr &&
-      (grant.operations.bits() & child->operations.bits()) != child->operations.bits()) {
+  if ((grant.operations.bits() & demand.operations) != demand.operations) {
     return "it does not allow every operation of the grant that is to be made";
   }
-  if (!grant.source_arn.empty() && grant.source_arn != source_arn) {
-    return "it counts only in calls with aws:SourceArn " + grant.source_arn;
-  }
-  return "";
+  std::string constraint = "it counts only in calls with aws:SourceArn " + grant.source_arn;
+  if (operation == Operation::kCreateGrant) constraint += ", and for grants with this constraint";
+  return constraint;
 }
 
 std::vector<GrantTrace> GrantsTo(const Principal& principal, const KeyView& view,
                                  const AccessRequest& access, const GrantRecord* child) {
   const GrantCaller caller = GrantCaller::Of(principal.record);
+  const std::string_view source_arn = access.context.source_arn.value_or(std::string_view());
+  const GrantDemand demand =
+      child != nullptr ? DemandOnParent(*child, source_arn)
+                       : GrantDemand{GrantOperations::BitOf(access.operation), source_arn};
   const std::string_view self = caller.is_root ? caller.account.text() : caller.unique_id;
   std::vector<GrantTrace> traces;
   for (const std::string_view grantee : {self, caller.role_id}) {
     if (grantee.empty()) continue;
     for (const GrantPtr& grant : view.grants.ListTo(grantee, std::nullopt, kShownGrants)) {
-      traces.push_back({grant->id.ToString(),
-                        MismatchOf(*grant, access.operation, child,
-                                   access.context.source_arn.value_or(std::string_view()))});
+      traces.push_back({grant->id.ToString(), MismatchOf(*grant, access.operation, demand)});
     }
   }
   return traces;
@@ -169,7 +187,7 @@ class Explainer {
     Asker asker = asker_;
     asker.operation = operation;
     const Question question(asker, target_.account, resource);
-    return Judged(question.access(), Explain(question.access()));
+    return Judged(question.access(), Authorize(question.access()));
   }
 
   ExplainedNeed OnKey() const {
@@ -184,8 +202,8 @@ class Explainer {
     Question question(asker_, *view, child ? &*child : nullptr);
     if (!sight_.Sees(view->key.account)) return Abroad(Authorize(question.access()), &question);
     if (!sees_principal_) LeaveOutItsAccount(question);
-    ExplainedNeed need = Judged(question.access(), Explain(question.access()));
-    if (ConsultsKeyPolicy(asker_.operation)) {
+    ExplainedNeed need = Judged(question.access(), Authorize(question.access()));
+    if (sight_.reasons && ConsultsKeyPolicy(asker_.operation)) {
       need.grants = GrantsTo(asker_.caller, *view, question.access(), child ? &*child : nullptr);
     }
     return need;
@@ -199,8 +217,8 @@ class Explainer {
       return Abroad(retirement.Decide(), &retirement.question());
     }
     if (!sees_principal_) LeaveOutItsAccount(retirement.question());
-    ExplainedNeed need =
-        Judged(retirement.access(), Explain(retirement.access(), retirement.Decide()));
+    ExplainedNeed need = Judged(retirement.access(), retirement.Decide());
+    if (!sight_.reasons) return need;
     const bool named = retirement.right() != RetireRight::kNone;
     need.grants.push_back(
         {grant.id.ToString(), named ? "" : "it does not let the principal retire it"});
@@ -217,11 +235,11 @@ class Explainer {
   ExplainedNeed Abroad(std::optional<Decision> decision, const Question* real = nullptr) const {
     const Question question(asker_, target_.reference->account, request_.key_id());
     if (!decision) decision = Authorize(question.access());
-    Explanation explanation = Explain(question.access(), *decision);
+    ExplainedNeed need = Judged(question.access(), *decision);
     if (!decision->allowed && real != nullptr) {
-      explanation.refusal_text = AccessDenied(real->access(), *decision).message;
+      need.explanation.refusal_text = AccessDenied(real->access(), *decision).message;
     }
-    ExplainedNeed need = Judged(question.access(), std::move(explanation));
+    if (!sight_.reasons) return need;
     need.decider_hidden = need.decider_hidden || decision->refusal == Refusal::kForeignResource;
     need.changes.push_back("The policy, the grants and the state of a key of account " +
                            std::string(target_.reference->account.text()) +
@@ -230,17 +248,22 @@ class Explainer {
     return need;
   }
 
-  // Leaves out what may not be seen.
-  ExplainedNeed Judged(const AccessRequest& access, Explanation explanation) const {
+  // The reasons, where they are shown, of a decision about the request; `access` can be less than
+  // what was asked. Leaves out what may not be seen.
+  ExplainedNeed Judged(const AccessRequest& access, const Decision& decision) const {
     const auto hidden = [&](Decider decider) {
       const bool of_key = decider == Decider::kKeyPolicy || decider == Decider::kGrant;
       return of_key ? !sight_.Sees(access.resource_account) : !sees_principal_;
     };
+    Explanation explanation =
+        sight_.reasons ? Explain(access, decision) : ExplainInShort(access, decision);
+    if (!sees_principal_) LeaveOutItsUserId(explanation);
     std::erase_if(explanation.policies,
                   [&](const PolicyTrace& trace) { return hidden(trace.policy); });
     ExplainedNeed need{std::string(PolicyAction(access.operation)),
                        std::string(access.resource_arn), std::move(explanation)};
     need.decider_hidden = hidden(need.explanation.decision.decider);
+    if (!sight_.reasons) return need;
     need.changes = Remedies(access, need.explanation);
     if (!sees_principal_) {
       need.changes.push_back("The policies and the tags of " + std::string(access.caller.arn) +
@@ -286,7 +309,14 @@ Result<CallTarget> FindTarget(const Engine& engine, const v1::ExplainRequest& re
     // Of a key that is not there no grant is either.
     const GrantSet none;
     const GrantSet& grants = target.view == nullptr ? none : target.view->grants;
-    HALLMARK_ASSIGN_OR_RETURN(target.grant, FindGrant(grants, request.grant_id()));
+    Result<GrantPtr> grant = FindGrant(grants, request.grant_id());
+    if (grant) {
+      target.grant = *std::move(grant);
+    } else if (foreign && grant.error().exception == Exception::kNotFoundException) {
+      target.view = nullptr;
+    } else {
+      return Unexpected(std::move(grant).error());
+    }
   }
   return target;
 }
@@ -296,8 +326,9 @@ Status CheckMayExplain(const Engine& engine, CallContext& call, const v1::Explai
   if (target.reference) target.alias_arn.clear();
   target.grant = nullptr;
   GivenContext nothing;
-  ExplainedCall permission = ExplainCall(engine, call, *call.caller, Operation::kExplain, request,
-                                         target, nothing, {.account = target.account});
+  ExplainedCall permission =
+      ExplainCall(engine, call, *call.caller, Operation::kExplain, request, target, nothing,
+                  {.account = target.account, .reasons = false});
   const ExplainedDecision& decision = permission.need.explanation.decision;
   call.decided_by = DecidedBy({.decider = decision.decider, .because = decision.because});
   return std::move(permission.outcome);
@@ -328,7 +359,7 @@ ExplainedCall ExplainCall(const Engine& engine, const CallContext& call, const P
     if (verdict && ComputesMac(operation) && asked.mac_algorithm) {
       verdict = CheckAlgorithm(view, *asked.mac_algorithm);
     }
-    if (!verdict && sight.Sees(view.key.account)) {
+    if (!verdict && sight.reasons && sight.Sees(view.key.account)) {
       explained.need.changes.push_back(KeyRemedy(verdict.error(), view));
     }
     explained.key_verdict = std::move(verdict);

@@ -36,7 +36,8 @@ struct CallTarget {
 // Nothing if there is no such operation, or none that is served.
 std::optional<Operation> ServedOperation(std::string_view name);
 
-// Reads what the request names; bare names mean `account`.
+// Reads what the request names; bare names mean `account`. A grant of a foreign key that is not
+// there leaves the key out, too: from neither may a foreign caller learn that the other exists.
 //
 // Errors: ValidationException where the operation needs something else; NotFoundException,
 //   InvalidArnException, InvalidGrantIdException.
@@ -73,6 +74,8 @@ struct ExplainedCall {
 struct Sight {
   bool everything = false;
   AccountId account;
+  // False: only the decision and what a refusal says; nothing else is worked out.
+  bool reasons = true;
   bool Sees(const AccountId& other) const { return everything || other == account; }
 };
 

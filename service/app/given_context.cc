@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -34,6 +35,16 @@ std::optional<std::int64_t> ReadNumber(std::string_view text) {
 Text ReadAddress(std::string_view text) {
   if (!IpAddress::Parse(text)) return std::nullopt;
   return text;
+}
+
+// A policy may compare with any time; one that is shown has a year of four digits.
+std::optional<WallTime> ReadTime(std::string_view text) {
+  using std::chrono::sys_days, std::chrono::year, std::chrono::January;
+  const std::optional<WallTime> time = ParsePolicyTime(text);
+  const bool shown = time && *time >= sys_days(year(0) / January / 1) &&
+                     *time < sys_days(year(10'000) / January / 1);
+  if (!shown) return std::nullopt;
+  return time;
 }
 
 std::optional<MacAlgorithm> ReadMacAlgorithm(std::string_view text) {
@@ -77,7 +88,6 @@ std::vector<std::string> TextsOf(const std::vector<std::string_view>& values) {
 ValueOrigin OriginOf(ConditionKeyId key) {
   switch (key) {
     case ConditionKeyId::kMacAlgorithm:
-    case ConditionKeyId::kRequestAlias:
     case ConditionKeyId::kBypassPolicyLockoutSafetyCheck:
     case ConditionKeyId::kGrantOperations:
     case ConditionKeyId::kGranteePrincipal:
@@ -91,6 +101,7 @@ ValueOrigin OriginOf(ConditionKeyId key) {
     case ConditionKeyId::kRequestTag:
     case ConditionKeyId::kTagKeys:
       return ValueOrigin::kRequest;
+    case ConditionKeyId::kRequestAlias:
     case ConditionKeyId::kResourceAliases:
     case ConditionKeyId::kKeySpec:
     case ConditionKeyId::kKeyUsage:
@@ -163,7 +174,7 @@ Status GivenContext::Add(const Given& given) {
     case ConditionKeyId::kExpirationModel:
       return Set(given, "text", &Context::expiration_model, ReadText);
     case ConditionKeyId::kValidTo:
-      return Set(given, "a time", &Context::valid_to, ParsePolicyTime);
+      return Set(given, "a time", &Context::valid_to, ReadTime);
     case ConditionKeyId::kWrappingAlgorithm:
       return Set(given, "text", &Context::wrapping_algorithm, ReadText);
     case ConditionKeyId::kWrappingKeySpec:
@@ -192,7 +203,7 @@ Status GivenContext::Add(const Given& given) {
       return Set(given, "text", &Context::user_agent, ReadText);
     case ConditionKeyId::kCurrentTime:
     case ConditionKeyId::kEpochTime:
-      return Set(given, "a time", &Context::current_time, ParsePolicyTime);
+      return Set(given, "a time", &Context::current_time, ReadTime);
     case ConditionKeyId::kSecureTransport:
       return Set(given, "true or false", &Context::secure_transport, ReadBool);
     case ConditionKeyId::kGrantOperations:

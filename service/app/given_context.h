@@ -21,7 +21,7 @@ namespace hallmark::app {
 // Where a call has the value of a condition key from.
 enum class ValueOrigin {
   kRequest,    // its members: whoever makes it chooses them
-  kKey,        // the key that it names; of CreateKey its members
+  kKey,        // the key that it names, and by which alias; of CreateKey its members
   kCall,       // what brought it: address, time, service
   kPrincipal,  // who makes it and about what: it cannot be given
 };

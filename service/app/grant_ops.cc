@@ -29,11 +29,6 @@ namespace {
 // Source: KMS API reference, ListGrants and ListRetirableGrants.
 constexpr PageSize kGrantPage{.usual = 50, .most = 100};
 
-Status DryRunPassed() {
-  return Fail(Exception::kDryRunOperationException,
-              "The request would have succeeded, but the DryRun option is set.");
-}
-
 // The grants of a key and the key itself go into the store together: whoever changes either at the
 // same time is noticed.
 Status CommitGrants(Engine& engine, StoreWrite write, const KeyView& view, GrantSet grants,
@@ -70,7 +65,7 @@ void Fill(const Engine& engine, const GrantRecord& grant, const std::string& key
   if (!grant.source_arn.empty()) entry->mutable_constraints()->set_source_arn(grant.source_arn);
 }
 
-// What policies may judge of a CreateGrant, and the words it borrows.
+// What policies may judge of a CreateGrant, and the words they borrow.
 struct GrantWords {
   explicit GrantWords(const v1::CreateGrantRequest& request) {
     for (const int operation : request.operations()) {
@@ -78,17 +73,28 @@ struct GrantWords {
     }
     for (const std::string_view name : names) texts.emplace_back(name);
   }
-  RequestContext Context(const v1::CreateGrantRequest& request) const {
+  // A principal has one ARN and several spellings: where it is known whom the grant names, its ARN
+  // is judged. `drafted` is null where the request does not come to a grant.
+  RequestContext Context(const Engine& engine, const v1::CreateGrantRequest& request,
+                         const GrantRecord* drafted) {
+    grantee = request.grantee_principal();
+    retiring = request.retiring_principal();
+    if (drafted != nullptr) {
+      grantee = ShownPrincipal(drafted->grantee_id, drafted->grantee, engine.principals);
+      retiring = ShownPrincipal(drafted->retiring_id, drafted->retiring, engine.principals);
+    }
     RequestContext context;
     context.grant_operations = ValueList(texts);
-    context.grantee_principal = request.grantee_principal();
-    if (request.has_retiring_principal()) context.retiring_principal = request.retiring_principal();
+    context.grantee_principal = grantee;
+    if (request.has_retiring_principal()) context.retiring_principal = retiring;
     context.grant_is_for_aws_resource = false;
     return context;
   }
 
   std::vector<std::string_view> names;
   std::vector<std::string> texts;
+  std::string grantee;
+  std::string retiring;
 };
 
 // Random, or for a client token always the same: a retry finds what the first request made, however
@@ -172,16 +178,17 @@ Status AuthorizeRetirement(const Engine& engine, CallContext& call, const KeyVie
 
 Status CreateGrant(Engine& engine, CallContext& call, const v1::CreateGrantRequest& request,
                    v1::CreateGrantResponse* response) {
-  const GrantWords words(request);
+  GrantWords words(request);
   return UntilWon(engine, call, [&]() -> Status {
     // Policies decide first; only where they do not allow must a parent cover the child.
     HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr named, LookUpKey(engine, call, request.key_id()));
     Result<GrantRecord> drafted = named == nullptr
                                       ? Result<GrantRecord>(Fail(Exception::kAccessDeniedException))
                                       : Draft(engine, call, named->key.id, request, words);
-    HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
-                              AdmitKey(engine, call, request.key_id(), words.Context(request),
-                                       &request.grant_tokens(), drafted ? &*drafted : nullptr));
+    const GrantRecord* const child = drafted ? &*drafted : nullptr;
+    HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, AdmitKey(engine, call, request.key_id(),
+                                                              words.Context(engine, request, child),
+                                                              &request.grant_tokens(), child));
     // Refused only now: who may not make a grant learns nothing of principals.
     if (!drafted) return Unexpected(std::move(drafted).error());
     GrantRecord grant = *std::move(drafted);

@@ -48,11 +48,6 @@ const BindingRecord* BindingOn(const KeyView& view, const Hsm& hsm) {
   return nullptr;
 }
 
-Status DryRunPassed() {
-  return Fail(Exception::kDryRunOperationException,
-              "The request would have succeeded, but the DryRun option is set.");
-}
-
 // A decided MAC on its way through the token's queue.
 class MacCall : public MacTask {
  public:

@@ -16,7 +16,7 @@ namespace hallmark::app {
 // Where an operation's function runs.
 enum class Lane {
   kMemory,        // on the thread that received the call: reads memory only
-  kControl,       // on the control pool: waits for the store, and never for a token
+  kControl,       // on the control pool: takes its time or waits for the store, never for a token
   kTokenControl,  // on a pool of its own: waits for a token, which may hang
   kToken,         // begins on the receiving thread, ends on whichever computes the MAC
 };

@@ -64,6 +64,11 @@ Status CheckAlgorithm(const KeyView& view, MacAlgorithm algorithm) {
                                                         std::string(Name(view.key.spec)) + ".");
 }
 
+Status DryRunPassed() {
+  return Fail(Exception::kDryRunOperationException,
+              "The request would have succeeded, but the DryRun option is set.");
+}
+
 Result<KeyViewPtr> DecideOnKey(const Engine& engine, const KeyRequest& request) {
   const AccountId& home = request.caller.record.arn.account();
   HALLMARK_ASSIGN_OR_RETURN(const KeyReference reference,

@@ -64,6 +64,9 @@ Result<KeyViewPtr> FindReferenced(const Engine& engine, const KeyReference& refe
 // Errors: InvalidKeyUsageException.
 Status CheckAlgorithm(const KeyView& view, MacAlgorithm algorithm);
 
+// The answer to a dry run that got to its end: nothing may stand between it and the effect.
+Status DryRunPassed();
+
 // DecideOnKey for a call, which learns the key's ARN and what decided for the log.
 Result<KeyViewPtr> AdmitKey(const Engine& engine, CallContext& call, std::string_view key_id,
                             const RequestContext& context = {}, GrantTokens grant_tokens = nullptr,

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -174,6 +175,37 @@ TEST_F(ExplainTest, WhoMayRetireAGrantIsSaidByTheGrant) {
     } else {
       EXPECT_EQ(explained.refusal_text(), status.error().message);
     }
+  }
+}
+
+TEST_F(ExplainTest, AForeignGrantLooksLikeOneThatIsNotThere) {
+  const std::string grant =
+      Grant("arn:aws:iam::111122223333:user/Admin", {v1::GRANT_OPERATION_GENERATE_MAC});
+  const std::string there = ArnOf(key_);
+  const std::string not_there =
+      "arn:aws:kms:us-west-2:111122223333:key/00000000-0000-4000-8000-000000000000";
+  for (const auto& who : {AddCaller("Silent", "", "444455556666"),
+                          AddCaller("Explainer", kExplainer, "444455556666")}) {
+    caller_ = who;
+    std::set<std::string> said;
+    for (const std::string& key : {there, not_there}) {
+      for (const std::string& id : {grant, std::string(64, '0')}) {
+        v1::ExplainRequest request = About(Operation::kRetireGrant, key);
+        request.set_grant_id(id);
+        v1::RetireGrantRequest real;
+        real.set_key_id(key);
+        real.set_grant_id(id);
+        const v1::ExplainResponse explained = Explained(request);
+        EXPECT_THAT(Call<v1::RetireGrantResponse>(Operation::kRetireGrant, real),
+                    RaisesWith(Exception::kAccessDeniedException, explained.refusal_text()));
+        std::string text = explained.ShortDebugString();
+        for (std::size_t at = text.find(key); at != std::string::npos; at = text.find(key)) {
+          text.replace(at, key.size(), "KEY");
+        }
+        said.insert(text);
+      }
+    }
+    EXPECT_EQ(said.size(), 1U) << who->record.arn.text() << ::testing::PrintToString(said);
   }
 }
 

@@ -48,7 +48,11 @@ class ExplainTest : public OperationsTest {
 
   std::string ArnOf(const std::string& key_id) { return keys_.Find(*KeyId::Parse(key_id))->arn; }
   void SetState(KeyState state) {
-    Change(key_, [state](KeyView& view) { view.key.state = state; });
+    // With the revision that the store has, so that calls which write do not lose against nobody.
+    Change(key_, [state](KeyView& view) {
+      view.key.state = state;
+      --view.key.revision;
+    });
   }
   void SetKeyPolicy(const std::string& statements) {
     v1::PutKeyPolicyRequest request;

@@ -103,6 +103,33 @@ TEST_F(ExplainTest, AGrantDecidesAndGrantsThatDoNotHelpSayWhy) {
   }
 }
 
+TEST_F(ExplainTest, AConstrainedGrantIsNoParentOfOneWithoutTheConstraint) {
+  const std::string source = "arn:aws:sns:us-west-2:111122223333:topic";
+  const auto alice = AddCaller("Alice", "");
+  v1::CreateGrantRequest constrained;
+  constrained.set_key_id(key_);
+  constrained.set_grantee_principal(alice->record.arn.text());
+  constrained.add_operations(v1::GRANT_OPERATION_CREATE_GRANT);
+  constrained.add_operations(v1::GRANT_OPERATION_GENERATE_MAC);
+  constrained.mutable_constraints()->set_source_arn(source);
+  ASSERT_THAT(Call<v1::CreateGrantResponse>(Operation::kCreateGrant, constrained), IsOk());
+  for (const bool creates : {false, true}) {
+    v1::ExplainRequest request =
+        About(creates ? Operation::kCreateGrant : Operation::kGenerateMac, key_);
+    request.set_principal(alice->record.arn.text());
+    Give(request, "aws:SourceArn", source);
+    const v1::ExplainResponse response = ExplainedToOperator(request);
+    EXPECT_EQ(response.decision(),
+              creates ? v1::ACCESS_DECISION_DENIED : v1::ACCESS_DECISION_ALLOWED);
+    ASSERT_EQ(response.details().grants_size(), 1);
+    EXPECT_EQ(response.details().grants(0).matches(), !creates);
+    EXPECT_EQ(response.details().grants(0).mismatch(),
+              creates ? "it counts only in calls with aws:SourceArn " + source +
+                            ", and for grants with this constraint"
+                      : "");
+  }
+}
+
 TEST_F(ExplainTest, ARequestThatMakesNoSenseIsRefusedWithTheReason) {
   caller_ = AddCaller("Explainer", kExplainer);
   struct Row {

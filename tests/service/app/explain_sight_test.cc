@@ -5,6 +5,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace hallmark::app {
 namespace {
@@ -98,6 +100,51 @@ TEST_F(AcrossAccountsTest, AForeignKeyThatLetsOneInShowsNothingOfItself) {
   EXPECT_EQ(response.details().policies(0).type(), v1::POLICY_TYPE_IDENTITY_POLICY);
 }
 
+TEST_F(AcrossAccountsTest, NobodyTriesValuesOnTheConditionsOfAForeignKey) {
+  SetKeyPolicy(R"({"Effect":"Allow","Principal":{"AWS":"444455556666"},"Action":"kms:*",
+                   "Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}})");
+  const std::string there = ArnOf(key_);
+  const std::string not_there = std::string(kForeignKey) + "00000000-0000-4000-8000-000000000000";
+  caller_ = bob_;
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"aws:SourceIp", "10.0.0.1"},
+           {"aws:CurrentTime", "2027-01-01T00:00:00Z"},
+           {"aws:SourceArn", "arn:aws:sns:us-west-2:111122223333:topic"},
+           {"aws:ResourceTag/team", "red"},
+           {"kms:ResourceAliases", "alias/orders"},
+           {"kms:RequestAlias", "alias/orders"}}) {
+    for (const std::string& key_arn : {there, not_there}) {
+      v1::ExplainRequest request = About(Operation::kGenerateMac, key_arn);
+      Give(request, key, value);
+      EXPECT_THAT(Asked(request),
+                  RaisesWith(Exception::kValidationException,
+                             "A call with a key of account 111122223333 is explained as it is: "
+                             "Context can have only what its request would say."))
+          << key;
+    }
+  }
+  v1::ExplainRequest request = About(Operation::kGenerateMac, there);
+  Give(request, "kms:MacAlgorithm", "HMAC_SHA_256");
+  EXPECT_EQ(Explained(request).decision(), v1::ACCESS_DECISION_DENIED);
+  Give(request, "aws:SourceIp", "10.0.0.1");
+  request.set_principal(bob_->record.arn.text());
+  EXPECT_EQ(ExplainedToOperator(request).decision(), v1::ACCESS_DECISION_ALLOWED);
+}
+
+TEST_F(AcrossAccountsTest, TheUserIdOfAForeignPrincipalIsNotShown) {
+  SetKeyPolicy(R"({"Sid":"Ours","Effect":"Allow","Principal":{"AWS":[
+      "111122223333","arn:aws:iam::444455556666:user/Bob"]},"Action":"kms:*","Resource":"*",
+      "Condition":{"StringNotEquals":{"AWS:UserID":["Bob"]}}})");
+  caller_ = AddCaller("Explainer", kExplainer);
+  v1::ExplainRequest request = About(Operation::kDescribeKey, key_);
+  request.set_principal(bob_->record.arn.text());
+  const v1::ExplainResponse response = Explained(request);
+  ASSERT_EQ(response.details().policies_size(), 1);
+  const v1::ExplainedStatement& ours = response.details().policies(0).statements(0);
+  EXPECT_THAT(ours.conditions(0).request_values(), ElementsAre("(not shown)"));
+  EXPECT_THAT(ours.mismatch(), HasSubstr("the request has \"(not shown)\""));
+}
+
 TEST_F(AcrossAccountsTest, OfAForeignPrincipalOnlyTheKeysSideCounts) {
   SetKeyPolicy(R"({"Sid":"Ours","Effect":"Allow","Principal":{"AWS":[
       "111122223333","arn:aws:iam::444455556666:user/Bob"]},"Action":"kms:*","Resource":"*"})");
@@ -125,8 +172,10 @@ TEST_F(AcrossAccountsTest, OfAForeignPrincipalOnlyTheKeysSideCounts) {
 TEST_F(AcrossAccountsTest, WhatConcernsNeitherSideIsNotExplained) {
   caller_ = AddCaller("Carol", kExplainer, "777788889999");
   v1::ExplainRequest request = About(Operation::kDescribeKey, ArnOf(key_));
-  request.set_principal(bob_->record.arn.text());
-  EXPECT_THAT(Asked(request), Raises(Exception::kAccessDeniedException));
+  for (const std::string name : {"Bob", "Nobody"}) {
+    request.set_principal("arn:aws:iam::444455556666:user/" + name);
+    EXPECT_THAT(Asked(request), Raises(Exception::kAccessDeniedException)) << name;
+  }
 }
 
 }  // namespace

@@ -112,6 +112,19 @@ TEST(GivenContextTest, AValueOfTheWrongTypeIsRefusedByTheNameOfItsKey) {
   }
 }
 
+TEST(GivenContextTest, ATimeHasAYearOfFourDigits) {
+  for (const char* const time : {"-62167219201", "0000-01-01T00:00:00+00:01", "-253402300799",
+                                 "9999-12-31T23:59:59-00:01"}) {
+    EXPECT_THAT(GivenContext::Parse(ValuesOf({{"aws:CurrentTime", time}})),
+                testing::Raises(Exception::kValidationException))
+        << time;
+  }
+  EXPECT_THAT(Seen(ValuesOf({{"aws:CurrentTime", "-62167219200"}}), "aws:CurrentTime", kOn),
+              ElementsAre("0000-01-01T00:00:00Z"));
+  EXPECT_THAT(Seen(ValuesOf({{"aws:CurrentTime", "253402300799"}}), "aws:CurrentTime", kOn),
+              ElementsAre("9999-12-31T23:59:59Z"));
+}
+
 TEST(GivenContextTest, TheTableHasEveryKeyOfConditionsThatCanBeGiven) {
   std::set<ConditionKeyId> rows;
   for (const KeyRow& row : kRows) rows.insert(ConditionKey::Parse(row.key)->id);
@@ -165,6 +178,7 @@ TEST(GivenContextTest, KnowsWhatACallerCouldNotTry) {
   EXPECT_FALSE(beyond("kms:MacAlgorithm", "HMAC_SHA_256", true));
   EXPECT_TRUE(beyond("aws:SourceIp", "10.0.0.1", false));
   EXPECT_TRUE(beyond("kms:KeySpec", "HMAC_256", true));
+  EXPECT_TRUE(beyond("kms:RequestAlias", "alias/a", true)) << "KeyId has to be that alias";
   EXPECT_FALSE(beyond("kms:KeySpec", "HMAC_256", false)) << "CreateKey chooses it";
 }
 
