@@ -43,8 +43,8 @@ Result<ReconciliationReport> Reconcile(StoreImage& image, const std::string& ins
 // Errors: KMSInternalException when a stored policy is missing or does not compile.
 Status LoadKeys(const StoreImage& image, PolicyCache& policies, KeyDirectory& keys);
 
-// Policies that no key and no principal has any more go from the store: each change of one leaves its
-// predecessor, which others may have. For the start, when nobody changes anything.
+// Policies that no key and no principal has any more go from the store: each change of one leaves
+// its predecessor, which others may have. For the start, when nobody changes anything.
 //
 // Errors: what the store answers; nothing depends on it.
 Status RemoveUnusedPolicies(const StoreImage& image, KeyStore& store);
