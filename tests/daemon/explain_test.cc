@@ -35,10 +35,10 @@ class ExplainTest : public ::testing::Test {
     WriteFile(file("client.pem"), client.credentials.certificate);
     WriteFile(file("client.key"), client.credentials.private_key);
     arguments.insert(arguments.begin(), HALLMARK_BINARY_DIR "/hallmark");
-    return Run(arguments,
-               {"HALLMARK_TARGET=" + daemon_.target(), "HALLMARK_CA=" + file("ca.pem"),
-                "HALLMARK_CERT=" + file("client.pem"), "HALLMARK_KEY=" + file("client.key"),
-                "HALLMARK_HOME=" + daemon_.home().string()});
+    return hallmark::testing::Run(
+        arguments, {"HALLMARK_TARGET=" + daemon_.target(), "HALLMARK_CA=" + file("ca.pem"),
+                    "HALLMARK_CERT=" + file("client.pem"), "HALLMARK_KEY=" + file("client.key"),
+                    "HALLMARK_HOME=" + daemon_.home().string()});
   }
   // The answer of a command that succeeds.
   nlohmann::json Answer(const Client& client, const std::vector<std::string>& arguments) const {

@@ -30,7 +30,7 @@ class WorkloadTest : public ::testing::Test {
     return daemon_.home() / "trust_domains" / "example.org.pem";
   }
   Finished Add() {
-    return Run(
+    return hallmark::testing::Run(
         {HALLMARK_BINARY_DIR "/hallmark", "principal", "add", "--home", daemon_.home().string(),
          "--arn", kArn, "--spiffe-id", kId, "--policy", daemon_.home() / "policy.json"},
         daemon_.environment());
