@@ -239,6 +239,11 @@ Status GivenContext::Add(const Given& given) {
   return Refused(given.key.name, "follows from the principal and the key and cannot be given");
 }
 
+// What a call can carry: an alias and the value of a tag have 256 characters, and a key 50 tags.
+// Comparing costs the product of the lengths of patterns and values.
+constexpr std::size_t kLongestValue = 256;
+constexpr std::size_t kMostValues = 50;
+
 Result<GivenContext> GivenContext::Parse(
     const google::protobuf::RepeatedPtrField<v1::ContextValue>& values) {
   // Keys know no case, so neither spelling nor place tells which values belong together.
@@ -246,10 +251,18 @@ Result<GivenContext> GivenContext::Parse(
   for (const v1::ContextValue& value : values) {
     std::optional<ConditionKey> key = ConditionKey::Parse(value.key());
     if (!key) return Refused(value.key(), "does not exist");
+    const bool is_long =
+        key->id == ConditionKeyId::kSourceArn || key->id == ConditionKeyId::kUserAgent;
+    if (!is_long && value.value().size() > kLongestValue) {
+      return Refused(value.key(), "has a value that is longer than that of any call");
+    }
     const auto same = std::find_if(all.begin(), all.end(), [&](const Given& given) {
       return EqualIgnoringCase(given.key.name, key->name);
     });
     if (same != all.end()) {
+      if (same->values.size() == kMostValues) {
+        return Refused(value.key(), "has more values than those of any call");
+      }
       same->values.emplace_back(value.value());
     } else {
       all.push_back({*std::move(key), {value.value()}});

@@ -256,13 +256,21 @@ Status ListRetirableGrants(Engine& engine, CallContext& call,
                            v1::ListRetirableGrantsResponse* response) {
   const AccountId& account = call.caller->record.arn.account();
   HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, call.operation));
-  HALLMARK_ASSIGN_OR_RETURN(
-      const GrantPrincipal retiring,
-      ResolveGrantPrincipal(request.retiring_principal(), PrincipalMember::kRetiringFilter,
-                            engine.site, engine.principals));
+  // Another account's principal is refused before it is looked up, so that its existence is not
+  // told.
+  const std::string& named = request.retiring_principal();
+  std::optional<AccountId> owner = AccountId::Parse(named);
+  if (const auto arn = PrincipalArn::Parse(named, engine.site)) owner = arn->account();
+  if (owner && *owner != account) {
+    return AuthorizeResource(engine, call, call.operation, *owner, named);
+  }
+  HALLMARK_ASSIGN_OR_RETURN(const GrantPrincipal retiring,
+                            ResolveGrantPrincipal(named, PrincipalMember::kRetiringFilter,
+                                                  engine.site, engine.principals));
   if (retiring.account != account) {
-    return AuthorizeResource(engine, call, call.operation, retiring.account,
-                             request.retiring_principal());
+    // Named by its id: as if there were none.
+    return Fail(Exception::kNotFoundException,
+                "Retiring principal " + named + " could not be found");
   }
   HALLMARK_ASSIGN_OR_RETURN(const Page page, Page::Open(engine, call.operation, account,
                                                         retiring.unique_id, request, kGrantPage));

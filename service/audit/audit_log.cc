@@ -34,6 +34,8 @@ constexpr std::size_t kMaxShortText = 256;
 // of kMaxParameterBytes.
 constexpr std::size_t kMaxParameter = 1024;
 constexpr int kMaxItems = 50;
+// Of a call that was refused.
+constexpr std::size_t kMaxRefusedParameters = 4096;
 constexpr std::size_t kMaxParameterTexts = 32 * 1024;
 
 bool IsRecorded(const FieldDescriptor& field) {
@@ -232,7 +234,9 @@ class AuditLog::FileSlot final : public Slot {
       out.Member("errorCode", Describe(outcome.error().exception).name);
       out.Member("errorMessage", outcome.error().message, kMaxText);
     }
-    out.Raw("requestParameters", parameters_);
+    // Whoever is refused must not fill the disk with what it sent.
+    const bool too_much = !outcome.has_value() && parameters_.size() > kMaxRefusedParameters;
+    out.Raw("requestParameters", too_much ? "null" : parameters_);
     out.Name("responseElements");
     out.Null();
     out.Member("requestID", event.request_id, kMaxShortText);
@@ -257,6 +261,10 @@ class AuditLog::FileSlot final : public Slot {
     const auto duration = log_.clock_.SteadyNow() - event.started;
     out.Name("durationMicroseconds");
     out.Number(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+    if (too_much) {
+      out.Name("parameterBytesLeftOut");
+      out.Number(static_cast<std::int64_t>(parameters_.size()));
+    }
     if (event.unrecorded > 0) {
       out.Name("unrecorded");
       out.Number(event.unrecorded);

@@ -96,10 +96,6 @@ void TestDaemon::WriteConfiguration(const Options& options) const {
 [log]
 level = "debug"
 file = "log"
-[audit]
-file = "audit.jsonl"
-[tls]
-trust_domains = "trust_domains"
 [grpc]
 listen = "127.0.0.1:0"
 )" + options.grpc_settings + R"(
@@ -107,7 +103,12 @@ listen = "127.0.0.1:0"
 module = ")" HALLMARK_BINARY_DIR R"(/hallmark-fault.so"
 uri = "pkcs11:token=hallmark?pin-source=file:user.pin"
 sync_path = "tokens"
-)" + options.token_settings + "\n");
+)" + options.token_settings + R"(
+[audit]
+file = "audit.jsonl"
+[tls]
+trust_domains = "trust_domains"
+)");
 }
 
 std::vector<std::string> TestDaemon::environment() const {

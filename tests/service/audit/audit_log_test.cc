@@ -52,13 +52,16 @@ class AuditLogTest : public ::testing::Test {
   }
 
   // As `Recorded`; the line must not be longer than what was reserved for it.
-  json RecordedWithinItsRoom(const google::protobuf::Message& request) {
+  static Status LongRefusal() {
+    return Fail(Exception::kValidationException, "\u4e16" + std::string(100'000, '\x02'));
+  }
+  json RecordedWithinItsRoom(const google::protobuf::Message& request,
+                             const Status& outcome = LongRefusal()) {
     call_.key_arn = std::string(100'000, '\x01');
     call_.decided_by = std::string(100'000, '"');
     call_.request_id = std::string(100'000, 'r');
     call_.peer = std::string(100'000, '\x7f') + ":1";
-    json record = Recorded(
-        request, Fail(Exception::kValidationException, "\u4e16" + std::string(100'000, '\x02')));
+    json record = Recorded(request, outcome);
     const std::size_t begin = text_.find("\"requestParameters\":") + 20;
     const std::size_t size = text_.find(",\"responseElements\"") - begin;
     EXPECT_LE(text_.size() + 1, size + AuditLog::kTailBytes);
@@ -192,8 +195,11 @@ TEST_F(AuditLogTest, APolicyIsWholeUpToTheLargestThatIsServed) {
   v1::CreateKeyRequest request;
   request.set_description(std::string(8192, '\x01'));
   request.set_policy(std::string(32'768, '\n'));
-  EXPECT_EQ(RecordedWithinItsRoom(request)["requestParameters"]["policy"], request.policy());
-  // What follows is refused in any case.
+  EXPECT_EQ(RecordedWithinItsRoom(request, {})["requestParameters"]["policy"], request.policy());
+  // Of a refused call they are left out.
+  const json refused = RecordedWithinItsRoom(request);
+  EXPECT_EQ(refused["requestParameters"], nullptr);
+  EXPECT_GT(refused["hallmark"]["parameterBytesLeftOut"], 65'536);
   request.set_policy(std::string(32'768, '\x01'));
   RecordedWithinItsRoom(request);
   request.set_policy(std::string(4'000'000, ' '));
