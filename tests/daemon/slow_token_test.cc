@@ -150,6 +150,7 @@ TEST_F(SlowTokenTest, CallsBeyondTheQueueAreThrottledAtOnceAndTheOthersServed) {
   Start({.token_settings = "sessions = 1\nmax_queued = 2"});
   daemon_->SetFaults("C_Sign hang\n");
   std::vector<std::future<MacAnswer>> calls;
+  calls.reserve(8);
   for (int i = 0; i < 8; ++i) calls.push_back(MacInBackground(8s));
   const auto answered = [&] {
     return std::count_if(calls.begin(), calls.end(), [](const auto& call) {
