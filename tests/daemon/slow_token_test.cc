@@ -87,6 +87,7 @@ class SlowTokenTest : public ::testing::Test {
     daemon_->SetFaults("C_Sign delay_ms=2000\n");
     OccupyTheToken(kThreads);
     std::vector<std::future<MacAnswer>> queued;
+    queued.reserve(2 * kThreads);
     for (int i = 0; i < 2 * kThreads; ++i) queued.push_back(MacInBackground(10s));
     const std::vector<microseconds> samples = Measure(kSamples, call);
     EXPECT_FALSE(GenerateMac(client_, key_, "m", kDeadline).outcome.ok())
