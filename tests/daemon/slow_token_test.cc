@@ -87,6 +87,7 @@ class SlowTokenTest : public ::testing::Test {
     daemon_->SetFaults("C_Sign delay_ms=2000\n");
     OccupyTheToken(kThreads);
     std::vector<std::future<MacAnswer>> queued;
+    queued.reserve(2 * kThreads);
     for (int i = 0; i < 2 * kThreads; ++i) queued.push_back(MacInBackground(10s));
     const std::vector<microseconds> samples = Measure(kSamples, call);
     EXPECT_FALSE(GenerateMac(client_, key_, "m", kDeadline).outcome.ok())
@@ -150,6 +151,7 @@ TEST_F(SlowTokenTest, CallsBeyondTheQueueAreThrottledAtOnceAndTheOthersServed) {
   Start({.token_settings = "sessions = 1\nmax_queued = 2"});
   daemon_->SetFaults("C_Sign hang\n");
   std::vector<std::future<MacAnswer>> calls;
+  calls.reserve(8);
   for (int i = 0; i < 8; ++i) calls.push_back(MacInBackground(8s));
   const auto answered = [&] {
     return std::count_if(calls.begin(), calls.end(), [](const auto& call) {
