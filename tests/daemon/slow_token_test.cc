@@ -76,6 +76,7 @@ class SlowTokenTest : public ::testing::Test {
   // The threads of the token are all inside C_Sign, which delays or hangs.
   void OccupyTheToken(int threads) {
     std::vector<std::future<MacAnswer>> calls;
+    calls.reserve(static_cast<std::size_t>(threads));
     for (int i = 0; i < threads; ++i) calls.push_back(MacInBackground(200ms));
     for (auto& call : calls) call.wait();
   }
@@ -87,7 +88,7 @@ class SlowTokenTest : public ::testing::Test {
     daemon_->SetFaults("C_Sign delay_ms=2000\n");
     OccupyTheToken(kThreads);
     std::vector<std::future<MacAnswer>> queued;
-    queued.reserve(2 * kThreads);
+    queued.reserve(2UL * kThreads);
     for (int i = 0; i < 2 * kThreads; ++i) queued.push_back(MacInBackground(10s));
     const std::vector<microseconds> samples = Measure(kSamples, call);
     EXPECT_FALSE(GenerateMac(client_, key_, "m", kDeadline).outcome.ok())
