@@ -41,11 +41,11 @@ void ExecuteSql(const std::filesystem::path& database, const std::string& sql) {
   sqlite3_close(db);
 }
 
-// One home with a key whose MAC is known, for every test. Each damages something on the stopped
-// daemon's disk; afterwards all is put back, and the daemon must start and make that MAC.
 // Long enough that no fingerprint, port or id has it by chance.
 constexpr const char* kWrongPin = "not the PIN 4711";
 
+// One home with a key whose MAC is known, for every test. Each damages something on the stopped
+// daemon's disk; afterwards all is put back, and the daemon must start and make that MAC.
 class StartupTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
