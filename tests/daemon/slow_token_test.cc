@@ -22,8 +22,8 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using ::testing::AnyOf;
 
-// The bounds are far from the token's delay of 2 s, and as far from what a busy machine adds.
 constexpr int kSamples = 600;
+// The bounds are far from the token's delay of 2 s, and as far from what a busy machine adds.
 constexpr milliseconds kReadBound{250};
 constexpr milliseconds kDeadline{50};
 constexpr milliseconds kAnswerBound{1000};

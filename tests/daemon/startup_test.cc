@@ -41,6 +41,9 @@ void ExecuteSql(const std::filesystem::path& database, const std::string& sql) {
   sqlite3_close(db);
 }
 
+// Long enough that no fingerprint, port or id has it by chance.
+constexpr const char* kWrongPin = "not the PIN 4711";
+
 // One home with a key whose MAC is known, for every test. Each damages something on the stopped
 // daemon's disk; afterwards all is put back, and the daemon must start and make that MAC.
 class StartupTest : public ::testing::Test {
@@ -116,7 +119,7 @@ std::string* StartupTest::mac_ = nullptr;
 PemPair* StartupTest::client_ = nullptr;
 
 TEST_F(StartupTest, AWrongPinIsTriedOnceAndARightOneThenStarts) {
-  Replace("user.pin", "not the PIN 4711");
+  Replace("user.pin", kWrongPin);
   EXPECT_THAT(RefusalWith(EX_NOPERM), AllOf(HasSubstr("user.pin"), HasSubstr("CKR_PIN_INCORRECT")));
   // Were it tried again, the token would answer with this.
   daemon_->SetFaults("C_Login rv=CKR_DEVICE_ERROR\n");
@@ -215,7 +218,7 @@ TEST_F(StartupTest, NoPinIsInTheLogOfAnyOfTheseStarts) {
   for (const char* pin : {"user.pin", "so.pin"}) {
     EXPECT_THAT(daemon_->Log(), Not(HasSubstr(ReadFile(file(pin)))));
   }
-  EXPECT_THAT(daemon_->Log(), Not(HasSubstr("4711")));
+  EXPECT_THAT(daemon_->Log(), Not(HasSubstr(kWrongPin)));
 }
 
 }  // namespace
