@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <ranges>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -66,9 +67,7 @@ class StartupTest : public ::testing::Test {
 
   void TearDown() override {
     // The last change first: a file may have been changed twice.
-    for (auto saved = saved_.rbegin(); saved != saved_.rend(); ++saved) {
-      WriteFile(saved->first, saved->second);
-    }
+    for (const auto& [path, content] : std::views::reverse(saved_)) WriteFile(path, content);
     if (!daemon_->running()) daemon_->Start();
     const MacAnswer again = GenerateMac(daemon_->Connect(*client_), *key_, kMessage);
     EXPECT_TRUE(again.outcome.ok()) << again.outcome;
