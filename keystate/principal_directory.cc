@@ -1,5 +1,7 @@
 #include "keystate/principal_directory.h"
 
+#include "keystate/grants/grant_caller.h"
+
 #include <utility>
 
 namespace hallmark {
@@ -11,6 +13,13 @@ std::shared_ptr<const Principal> Lookup(const Map& map, const Key& key) {
   return found == map.end() ? nullptr : found->second;
 }
 
+// A namesake may have been added since: its entry is not ours to erase.
+template <class Map, class Key>
+void EraseEntryOf(const std::shared_ptr<const Principal>& principal, const Key& key, Map& map) {
+  const auto found = map.find(key);
+  if (found != map.end() && found->second == principal) map.erase(found);
+}
+
 std::string RoleKey(const AccountId& account, std::string_view name) {
   std::string key(account.text());
   return key.append(" ").append(name);
@@ -19,13 +28,13 @@ std::string RoleKey(const AccountId& account, std::string_view name) {
 }  // namespace
 
 Caller CallerOf(const Principal& principal) {
-  Caller caller{principal.record.arn.text(), principal.record.arn.account(),
-                principal.record.unique_id};
+  const GrantCaller who = GrantCaller::Of(principal.record);
+  Caller caller{principal.record.arn.text(), who.account, who.unique_id};
   caller.identity_policy = principal.policy.get();
   caller.permissions_boundary = principal.boundary.get();
   caller.session_policy = principal.session_policy.get();
-  caller.role_id = principal.record.role_id;
-  caller.role_arn = principal.role_arn;
+  caller.role_id = who.role_id;
+  caller.role_arn = principal.is_session() ? std::string_view(principal.role_arn) : caller.arn;
   caller.tags = TagList(principal.is_session() ? principal.session_tags : principal.record.tags);
   return caller;
 }
@@ -83,16 +92,13 @@ void PrincipalDirectory::Erase(Index& index, const std::string& unique_id) {
   const std::shared_ptr<const Principal> old = Lookup(index.by_id, unique_id);
   if (old == nullptr) return;
   for (const CertificateRecord& certificate : old->certificates) {
-    index.by_fingerprint.erase(certificate.fingerprint);
+    EraseEntryOf(old, certificate.fingerprint, index.by_fingerprint);
   }
-  index.by_spiffe_id.erase(old->record.spiffe_id);
-  // A namesake may have been added since: its entry is not ours to erase.
-  const auto by_arn = index.by_arn.find(old->record.arn.text());
-  if (by_arn != index.by_arn.end() && by_arn->second == old) index.by_arn.erase(by_arn);
   const PrincipalArn& arn = old->record.arn;
+  EraseEntryOf(old, old->record.spiffe_id, index.by_spiffe_id);
+  EraseEntryOf(old, arn.text(), index.by_arn);
   if (arn.kind() == PrincipalKind::kRole) {
-    const auto role = index.roles.find(RoleKey(arn.account(), arn.role_name()));
-    if (role != index.roles.end() && role->second == old) index.roles.erase(role);
+    EraseEntryOf(old, RoleKey(arn.account(), arn.role_name()), index.roles);
   }
   index.sessions.erase({old->record.role_id, unique_id});
   const auto count = index.principals_of_account.find(arn.account());

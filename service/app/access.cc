@@ -48,7 +48,7 @@ void KeyGrants::VisitGrants(const AccessRequest& request, GrantVisitor& visitor)
   if (!first || !visitor.Visit(MatchOf(*first->grant, first->to_session))) return;
   // Something stands in the way of that one and need not of others: rare, and slow.
   const std::string_view self = caller_.is_root ? caller_.account.text() : caller_.unique_id;
-  if (!VisitAllTo(self, caller_.is_session, demand, visitor)) return;
+  if (!self.empty() && !VisitAllTo(self, caller_.is_session, demand, visitor)) return;
   if (caller_.is_session) VisitAllTo(caller_.role_id, /*to_session=*/false, demand, visitor);
 }
 

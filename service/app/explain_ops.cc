@@ -113,8 +113,7 @@ void Fill(const KeyView& view, const Status& verdict, v1::ExplainedKeyState* out
   out->set_refusal_text(verdict.error().message);
 }
 
-void Fill(const ExplainedCall& explained, const CallTarget& target, const Sight& sight,
-          v1::ExplainResponse* response) {
+void Fill(const ExplainedCall& explained, const Sight& sight, v1::ExplainResponse* response) {
   response->set_decision(explained.need.explanation.decision.allowed ? v1::ACCESS_DECISION_ALLOWED
                                                                      : v1::ACCESS_DECISION_DENIED);
   if (!explained.outcome) {
@@ -124,8 +123,8 @@ void Fill(const ExplainedCall& explained, const CallTarget& target, const Sight&
   }
   if (!sight.reasons) return;
   Fill(explained.need, response->mutable_details());
-  if (explained.key_verdict && sight.Sees(target.view->key.account)) {
-    Fill(*target.view, *explained.key_verdict, response->mutable_details()->mutable_key_state());
+  if (explained.key_verdict && sight.Sees(explained.key->key.account)) {
+    Fill(*explained.key, *explained.key_verdict, response->mutable_details()->mutable_key_state());
   }
 }
 
@@ -169,7 +168,7 @@ Status Explain(Engine& engine, CallContext& call, const v1::ExplainRequest& requ
                     " is explained as it is: Context can have only what its request would say.");
   }
   if (of_itself) {
-    Fill(ExplainCall(engine, call, caller, operation, request, target, given, sight), target, sight,
+    Fill(ExplainCall(engine, call, caller, operation, request, target, given, sight), sight,
          response);
     return {};
   }
@@ -185,8 +184,8 @@ Status Explain(Engine& engine, CallContext& call, const v1::ExplainRequest& requ
   HALLMARK_ASSIGN_OR_RETURN(const auto principal, PrincipalOf(engine, request.principal()));
   CallContext as_if;
   as_if.operation = operation;
-  Fill(ExplainCall(engine, as_if, *principal, operation, request, target, given, sight), target,
-       sight, response);
+  Fill(ExplainCall(engine, as_if, *principal, operation, request, target, given, sight), sight,
+       response);
   return {};
 }
 
@@ -205,7 +204,7 @@ Status ExplainForOperator(const Engine& engine, const v1::ExplainRequest& reques
   CallContext as_if;
   as_if.operation = operation;
   Fill(ExplainCall(engine, as_if, *principal, operation, request, target, given, everything),
-       target, everything, response);
+       everything, response);
   return {};
 }
 

@@ -32,8 +32,14 @@ Unexpected<Error> Invalid(std::string text) {
 Status CheckMembers(const v1::ExplainRequest& request, Operation operation) {
   const std::string action(PolicyAction(operation));
   const bool on_key = ConsultsKeyPolicy(operation);
-  if (request.has_alias_name() && !IsOnAlias(operation)) {
-    return Invalid(action + " is not about an alias: AliasName must be absent.");
+  if (request.has_alias_name() != IsOnAlias(operation)) {
+    return Invalid(request.has_alias_name()
+                       ? action + " is not about an alias: AliasName must be absent."
+                       : action + " is about an alias: AliasName must be given.");
+  }
+  if (operation == Operation::kDeleteAlias) {
+    if (!request.has_key_id()) return {};
+    return Invalid(action + " is about the key of its alias: KeyId must be absent.");
   }
   if (request.has_grant_id() != (operation == Operation::kRetireGrant)) {
     return Invalid(request.has_grant_id() ? action + " is explained without a GrantId."
@@ -44,7 +50,7 @@ Status CheckMembers(const v1::ExplainRequest& request, Operation operation) {
   if (request.has_key_id() && !on_key && operation != Operation::kExplain) {
     return Invalid(action + " is not bound to a key: KeyId must be absent.");
   }
-  if (!request.has_key_id() && !request.has_alias_name() && on_key) {
+  if (!request.has_key_id() && on_key) {
     return Invalid(action + " is about a key: KeyId must be given.");
   }
   return {};
@@ -80,26 +86,20 @@ const Policy& AllowsEverything() {
   return policy;
 }
 
-void LeaveOutItsAccount(Question& question) {
+// Of a session its role's path, too, which its ARN does not tell: `role_arn` takes the place of the
+// role's ARN, and must outlive the question.
+void LeaveOutItsAccount(const PrincipalArn& principal, Question& question, std::string& role_arn) {
   Caller& caller = question.caller();
+  if (principal.kind() == PrincipalKind::kSession) {
+    constexpr std::string_view kRole = ":role/";
+    role_arn = caller.role_arn.substr(0, caller.role_arn.find(kRole) + kRole.size());
+    caller.role_arn = role_arn += principal.role_name();
+  }
   caller.identity_policy = &AllowsEverything();
   caller.permissions_boundary = nullptr;
   caller.session_policy = nullptr;
   caller.tags = {};
-}
-
-// Its unique id, too, is known to its own account alone.
-void LeaveOutItsUserId(Explanation& explanation) {
-  for (PolicyTrace& policy : explanation.policies) {
-    for (StatementTrace& statement : policy.statements) {
-      for (ConditionTrace& condition : statement.conditions) {
-        if (!EqualIgnoringCase(condition.key, "aws:userid")) continue;
-        const bool is_reason = statement.reason == Describe(condition);
-        condition.request_values = {"(not shown)"};
-        if (is_reason) statement.reason = Describe(condition);
-      }
-    }
-  }
+  caller.shows_user_id = false;
 }
 
 // The grant that a CreateGrant would make, as far as it is given: without operations one of which
@@ -172,6 +172,10 @@ std::string KeyRemedy(const Error& refusal, const KeyView& view) {
   return "The key has to be pending deletion: otherwise there is nothing to cancel.";
 }
 
+Status StateAllows(Operation operation, const KeyView& view, KeyRole role) {
+  return CheckState(operation, view.key.state, view.key.origin, view.arn, role);
+}
+
 class Explainer {
  public:
   Explainer(const Asker& asker, const v1::ExplainRequest& request, const CallTarget& target,
@@ -190,21 +194,28 @@ class Explainer {
     return Judged(question.access(), Authorize(question.access()));
   }
 
-  ExplainedNeed OnKey() const {
+  // What it needs for the key that the request names.
+  ExplainedNeed OnNamedKey() const {
     const KeyViewPtr& view = target_.view;
     if (asker_.operation == Operation::kExplain && !target_.has_own_key()) {
       return OnResource(asker_.operation, request_.key_id());
     }
     if (view == nullptr) return Abroad(std::nullopt);
     if (target_.grant != nullptr) return Retiring(*target_.grant);
+    return OnKey(*view);
+  }
+
+  // What the operation needs for a key that is there.
+  ExplainedNeed OnKey(const KeyView& view) const {
     const auto child =
-        asker_.operation == Operation::kCreateGrant ? ChildOf(asker_, *view) : std::nullopt;
-    Question question(asker_, *view, child ? &*child : nullptr);
-    if (!sight_.Sees(view->key.account)) return Abroad(Authorize(question.access()), &question);
-    if (!sees_principal_) LeaveOutItsAccount(question);
+        asker_.operation == Operation::kCreateGrant ? ChildOf(asker_, view) : std::nullopt;
+    std::string role_arn;
+    Question question(asker_, view, child ? &*child : nullptr);
+    if (!sight_.Sees(view.key.account)) return Abroad(Authorize(question.access()), &question);
+    if (!sees_principal_) LeaveOutItsAccount(asker_.caller.record.arn, question, role_arn);
     ExplainedNeed need = Judged(question.access(), Authorize(question.access()));
     if (sight_.reasons && ConsultsKeyPolicy(asker_.operation)) {
-      need.grants = GrantsTo(asker_.caller, *view, question.access(), child ? &*child : nullptr);
+      need.grants = GrantsTo(asker_.caller, view, question.access(), child ? &*child : nullptr);
     }
     return need;
   }
@@ -212,11 +223,14 @@ class Explainer {
  private:
   ExplainedNeed Retiring(const GrantRecord& grant) const {
     const KeyView& view = *target_.view;
+    std::string role_arn;
     Retirement retirement(asker_, view, grant);
     if (!sight_.Sees(view.key.account)) {
       return Abroad(retirement.Decide(), &retirement.question());
     }
-    if (!sees_principal_) LeaveOutItsAccount(retirement.question());
+    if (!sees_principal_) {
+      LeaveOutItsAccount(asker_.caller.record.arn, retirement.question(), role_arn);
+    }
     ExplainedNeed need = Judged(retirement.access(), retirement.Decide());
     if (!sight_.reasons) return need;
     const bool named = retirement.right() != RetireRight::kNone;
@@ -257,7 +271,6 @@ class Explainer {
     };
     Explanation explanation =
         sight_.reasons ? Explain(access, decision) : ExplainInShort(access, decision);
-    if (!sees_principal_) LeaveOutItsUserId(explanation);
     std::erase_if(explanation.policies,
                   [&](const PolicyTrace& trace) { return hidden(trace.policy); });
     ExplainedNeed need{std::string(PolicyAction(access.operation)),
@@ -266,8 +279,9 @@ class Explainer {
     if (!sight_.reasons) return need;
     need.changes = Remedies(access, need.explanation);
     if (!sees_principal_) {
-      need.changes.push_back("The policies and the tags of " + std::string(access.caller.arn) +
-                             " belong to account " + std::string(access.caller.account.text()) +
+      need.changes.push_back("The policies, the tags and the unique id of " +
+                             std::string(access.caller.arn) + " belong to account " +
+                             std::string(access.caller.account.text()) +
                              " and are not taken into account here: they have to allow it, too.");
     }
     return need;
@@ -297,8 +311,15 @@ Result<CallTarget> FindTarget(const Engine& engine, const v1::ExplainRequest& re
   if (request.has_alias_name()) {
     HALLMARK_ASSIGN_OR_RETURN(const AliasName name, AliasName::Parse(request.alias_name()));
     target.alias_arn = AliasArn(engine.site, account, name.text());
-    // It is about the key of the alias.
-    if (operation == Operation::kDeleteAlias && key_id.empty()) key_id = name.text();
+    if (operation != Operation::kCreateAlias) {
+      const KeyReference alias{account, std::string(name.text())};
+      HALLMARK_ASSIGN_OR_RETURN(target.previous, FindReferenced(engine, alias, /*foreign=*/false));
+    }
+    if (operation == Operation::kDeleteAlias) {
+      // No other key is asked, and this one is asked by its id.
+      key_id = target.previous->key.id.ToString();
+      target.previous = nullptr;
+    }
   }
   if (key_id.empty()) return target;
   HALLMARK_ASSIGN_OR_RETURN(
@@ -340,10 +361,20 @@ ExplainedCall ExplainCall(const Engine& engine, const CallContext& call, const P
   const RequestContext context = DefaultsOf(operation, target, sight);
   const Asker asker{engine, call, principal, operation, context, &given};
   const Explainer explainer(asker, request, target, sight);
+  // In the order of the call itself, which ends with the first refusal.
   std::optional<ExplainedNeed> need;
   const auto allowed = [&] { return !need || need->explanation.decision.allowed; };
+  KeyViewPtr key = target.view;
+  KeyRole role = KeyRole::kTarget;
   if (!target.alias_arn.empty()) need = explainer.OnResource(operation, target.alias_arn);
-  if (allowed() && target.reference) need = explainer.OnKey();
+  if (allowed() && target.previous != nullptr) {
+    need = explainer.OnKey(*target.previous);
+    if (!allowed() || !StateAllows(operation, *target.previous, KeyRole::kPreviousTarget)) {
+      key = target.previous;
+      role = KeyRole::kPreviousTarget;
+    }
+  }
+  if (allowed() && role == KeyRole::kTarget && target.reference) need = explainer.OnNamedKey();
   if (!need) need = explainer.OnResource(operation, "*");
   // There is no key yet whose policy could allow it.
   if (allowed() && operation == Operation::kCreateKey && given.has_request_tags()) {
@@ -351,18 +382,18 @@ ExplainedCall ExplainCall(const Engine& engine, const CallContext& call, const P
   }
 
   ExplainedCall explained{*std::move(need)};
-  if (target.view != nullptr && ConsultsKeyPolicy(operation)) {
-    const KeyView& view = *target.view;
-    Status verdict = CheckState(operation, view.key.state, view.key.origin, view.arn);
+  if (key != nullptr && ConsultsKeyPolicy(operation)) {
+    Status verdict = StateAllows(operation, *key, role);
     RequestContext asked = context;
     given.ApplyTo(&asked);
     if (verdict && ComputesMac(operation) && asked.mac_algorithm) {
-      verdict = CheckAlgorithm(view, *asked.mac_algorithm);
+      verdict = CheckAlgorithm(*key, *asked.mac_algorithm);
     }
-    if (!verdict && sight.reasons && sight.Sees(view.key.account)) {
-      explained.need.changes.push_back(KeyRemedy(verdict.error(), view));
+    if (!verdict && sight.reasons && sight.Sees(key->key.account)) {
+      explained.need.changes.push_back(KeyRemedy(verdict.error(), *key));
     }
     explained.key_verdict = std::move(verdict);
+    explained.key = std::move(key);
   }
   const Explanation& explanation = explained.need.explanation;
   if (!explanation.decision.allowed) {

@@ -27,6 +27,8 @@ struct CallTarget {
   KeyViewPtr view{};
   // The ARN of the alias that the call is about, too; empty: none.
   std::string alias_arn{};
+  // Of UpdateAlias, the key that the alias leaves.
+  KeyViewPtr previous{};
   // Of RetireGrant.
   GrantPtr grant{};
 
@@ -68,6 +70,7 @@ struct ExplainedCall {
   Status outcome{};
   // What the key itself says of it, whoever may make it. Nothing where no key is asked.
   std::optional<Status> key_verdict{};
+  KeyViewPtr key{};
 };
 
 // Who sees what: an account its own keys and principals, the operator everything.

@@ -240,7 +240,6 @@ Status GivenContext::Add(const Given& given) {
 }
 
 // What a call can carry: an alias and the value of a tag have 256 characters, and a key 50 tags.
-// Comparing costs the product of the lengths of patterns and values.
 constexpr std::size_t kLongestValue = 256;
 constexpr std::size_t kMostValues = 50;
 

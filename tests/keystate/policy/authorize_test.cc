@@ -35,6 +35,7 @@ using testing::kHomeNumber;
 using testing::kHomeRootArn;
 using testing::kKeyArn;
 using testing::kOtherSession;
+using testing::kRole;
 using testing::kRoleArn;
 using testing::kRoot;
 using testing::kSession;
@@ -408,6 +409,18 @@ INSTANTIATE_TEST_SUITE_P(
           .key = KAllow("K1", kRoleArn),
           .boundary = Allow("B1", "kms:VerifyMac")},
          "no boundary allows"},
+        {"ARoleThatCallsForItselfIsLimitedLikeItsSessions",
+         "the boundary of a role does not end where the role has a certificate",
+         {.who = &kRole, .key = KAllow("K1", kRoleArn), .boundary = Allow("B1", "kms:VerifyMac")},
+         "no boundary allows"},
+        {"ARoleThatCallsForItselfIsMeantByItsArn",
+         "within its boundary",
+         {.who = &kRole, .key = KAllow("K1", kRoleArn), .boundary = Allow("B1")},
+         "allowed: key policy K1"},
+        {"ARoleThatCallsForItselfIsNoneOfItsSessions",
+         "a session's ARN means that session",
+         {.who = &kRole, .key = KAllow("K1", kSessionArn)},
+         "no resource policy allows"},
         {"ASessionPolicyLimitsARoleThatTheKeyNames",
          "likewise",
          {.who = &kSession, .key = KAllow("K1", kRoleArn), .session = Allow("S1", "kms:VerifyMac")},

@@ -44,6 +44,35 @@ TEST(PatternTest, CaseCountsOnlyWhereItShall) {
   EXPECT_FALSE(Pattern("KMS:generatemac", LetterCase::kSensitive).Matches("kms:GenerateMac"));
 }
 
+// Pieces of more than 32 bytes are found another way than short ones, and the states of more than
+// 64 need more than one word.
+TEST(PatternTest, LongPiecesAreFoundAsShortOnesAre) {
+  for (const std::size_t length : {31, 32, 33, 63, 64, 65, 127, 128, 129, 300}) {
+    const std::string literal = std::string(length - 1, 'a') + "b";
+    std::string question = literal;
+    question[length / 2] = '?';
+    question[length - 1] = '?';
+    for (const LetterCase letter_case : {LetterCase::kSensitive, LetterCase::kInsensitive}) {
+      const bool folds = letter_case == LetterCase::kInsensitive;
+      EXPECT_TRUE(Pattern("*" + literal + "*", letter_case).Matches("aaa" + literal + "aaa"));
+      EXPECT_FALSE(Pattern("*" + literal + "*", letter_case).Matches(std::string(3 * length, 'a')));
+      EXPECT_EQ(Pattern("*" + literal + "*", letter_case)
+                    .Matches("x" + std::string(length - 1, 'A') + "B"),
+                folds);
+      EXPECT_TRUE(Pattern("*" + question + "*c", letter_case)
+                      .Matches(std::string(length / 2, 'a') + "\xC3\xA9" +
+                               std::string(length - length / 2 - 2, 'a') + "\xE6\x97\xA5" + "c"));
+      EXPECT_FALSE(Pattern("*" + question + "*c", letter_case)
+                       .Matches(std::string(length - 2, 'a') + "\xE6\x97\xA5" + "c"));
+      // Two pieces may not share a character.
+      EXPECT_TRUE(
+          Pattern("*" + literal + "*" + literal + "*", letter_case).Matches(literal + literal));
+      EXPECT_FALSE(Pattern("*" + literal + "*" + literal + "*", letter_case)
+                       .Matches("a" + literal + literal.substr(1)));
+    }
+  }
+}
+
 TEST(PatternTest, ManyStarsDoNotTakeExponentialTime) {
   std::string pattern;
   for (int i = 0; i < 100; ++i) pattern += "*a";

@@ -71,6 +71,8 @@ INSTANTIATE_TEST_SUITE_P(
          WithStatement(R"("Effect":"Allow","Principal":"*","Action":"kms:*")")},
         {"ActionsThatDoNotExist", kIdentity,
          WithStatement(R"("Effect":"Allow","Action":["kms:Fly","s3:*"],"Resource":"*")")},
+        {"EveryActionOfEveryService", kIdentity,
+         WithStatement(R"("Effect":"Allow","Action":"*:*","Resource":"*")")},
         {"NotActionNotResource", kIdentity,
          WithStatement(R"("Effect":"Allow","NotAction":"kms:*","NotResource":"*")")},
         {"PlainStarPrincipal", kKey,

@@ -194,7 +194,8 @@ std::string How(const Json& statement, const ReferenceRequest& request) {
   const bool account =
       listed(request.caller_account) || listed("arn:aws:iam::" + request.caller_account + ":root");
   std::string how;
-  if (listed(request.arn) || (account && request.root)) {
+  const bool is_role = request.arn == request.role_arn;
+  if ((listed(request.arn) && !is_role) || (account && request.root)) {
     how = "self";
   } else if (listed(request.role_arn)) {
     how = "role";

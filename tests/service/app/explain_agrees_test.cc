@@ -229,6 +229,47 @@ TEST_F(ExplainTest, AnAliasNeedsThePermissionTwice) {
   }
 }
 
+TEST_F(ExplainTest, AnAliasIsTakenFromItsKeyBeforeItIsGivenToAnother) {
+  const std::string other = CreateKey();
+  ASSERT_THAT(CreateAlias("alias/orders", key_), IsOk());
+  const auto may_only = [&](const char* name, const std::string& key) {
+    return AddCaller(name, Document(R"({"Effect":"Allow","Action":"*","Resource":[
+        "arn:aws:kms:*:*:alias/*",")" +
+                                    ArnOf(key) + R"("]},
+        {"Effect":"Allow","Action":"hallmark:Explain","Resource":"*"})"));
+  };
+  const auto on_old = may_only("OnOld", key_);
+  const auto on_new = may_only("OnNew", other);
+  const auto compare = [&](const std::string& decided_on) {
+    v1::ExplainRequest request = About(Operation::kUpdateAlias, other);
+    request.set_alias_name("alias/orders");
+    const v1::ExplainResponse explained = Explained(request);
+    EXPECT_EQ(explained.details().resource(), ArnOf(decided_on));
+    v1::UpdateAliasRequest real;
+    real.set_alias_name("alias/orders");
+    real.set_target_key_id(other);
+    const Status status = Call<v1::UpdateAliasResponse>(Operation::kUpdateAlias, real);
+    ASSERT_FALSE(status.has_value());
+    EXPECT_EQ(explained.refusal_text(), status.error().message);
+  };
+  caller_ = on_new;
+  compare(key_);
+  caller_ = on_old;
+  compare(other);
+  // By an id, so that there is no kms:RequestAlias.
+  caller_ = AddCaller("ByAlias", Document(R"({"Effect":"Allow","Action":"*","Resource":
+      "arn:aws:kms:*:*:alias/*"},{"Effect":"Allow","Action":"*","Resource":"*",
+      "Condition":{"StringEquals":{"kms:RequestAlias":"alias/orders"}}})"));
+  v1::ExplainRequest request = About(Operation::kDeleteAlias, "");
+  request.set_alias_name("alias/orders");
+  v1::DeleteAliasRequest real;
+  real.set_alias_name("alias/orders");
+  EXPECT_THAT(Call<v1::DeleteAliasResponse>(Operation::kDeleteAlias, real),
+              RaisesWith(Exception::kAccessDeniedException, Explained(request).refusal_text()));
+  request.set_key_id(other);
+  EXPECT_THAT(Asked(request), Raises(Exception::kValidationException));
+}
+
 TEST_F(ExplainTest, TagsOfANewKeyNeedAPermissionOfTheirOwn) {
   caller_ = AddCaller("Maker", Document(R"({"Effect":"Allow","Action":["kms:CreateKey",
       "hallmark:Explain"],"Resource":"*"})"));
