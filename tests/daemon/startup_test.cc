@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <ranges>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -67,7 +66,9 @@ class StartupTest : public ::testing::Test {
 
   void TearDown() override {
     // The last change first: a file may have been changed twice.
-    for (const auto& [path, content] : std::views::reverse(saved_)) WriteFile(path, content);
+    for (; !saved_.empty(); saved_.pop_back()) {
+      WriteFile(saved_.back().first, saved_.back().second);
+    }
     if (!daemon_->running()) daemon_->Start();
     const MacAnswer again = GenerateMac(daemon_->Connect(*client_), *key_, kMessage);
     EXPECT_TRUE(again.outcome.ok()) << again.outcome;
