@@ -76,6 +76,21 @@ constexpr KeyRow<Config> kKeys[] = {
      [](Field f, Config& c) { f.Milliseconds(c.grpc.max_call_duration, 100, 600'000); }},
     {"grpc", "drain_timeout_ms", kLive, kIn<&Config::grpc, &Config::Grpc::drain_timeout>,
      [](Field f, Config& c) { f.Milliseconds(c.grpc.drain_timeout, 0, 600'000); }},
+    {"aws", "listen", kNextStart, kIn<&Config::aws, &Config::Aws::listen>,
+     [](Field f, Config& c) { f.OptionalAddress(c.aws.listen); }},
+    {"aws", "max_connections", kLive, kIn<&Config::aws, &Config::Aws::max_connections>,
+     [](Field f, Config& c) { f.Count(c.aws.max_connections, 1, 100'000); }},
+    {"aws", "max_connections_per_address", kLive,
+     kIn<&Config::aws, &Config::Aws::max_connections_per_address>,
+     [](Field f, Config& c) { f.Count(c.aws.max_connections_per_address, 1, 100'000); }},
+    {"aws", "handshake_timeout_ms", kNextStart, kIn<&Config::aws, &Config::Aws::handshake_timeout>,
+     [](Field f, Config& c) { f.Milliseconds(c.aws.handshake_timeout, 100, 60'000); }},
+    {"aws", "request_timeout_ms", kNextStart, kIn<&Config::aws, &Config::Aws::request_timeout>,
+     [](Field f, Config& c) { f.Milliseconds(c.aws.request_timeout, 100, 600'000); }},
+    {"aws", "idle_timeout_ms", kNextStart, kIn<&Config::aws, &Config::Aws::idle_timeout>,
+     [](Field f, Config& c) { f.Milliseconds(c.aws.idle_timeout, 100, 3'600'000); }},
+    {"sigv4", "allow_replay", kNextStart, kIn<&Config::sigv4, &Config::Sigv4::allow_replay>,
+     [](Field f, Config& c) { f.Flag(c.sigv4.allow_replay); }},
     {"tls", "certificate", kLive, kIn<&Config::tls, &Config::Tls::certificate>,
      [](Field f, Config& c) { f.Path(c.tls.certificate); }},
     {"tls", "private_key", kLive, kIn<&Config::tls, &Config::Tls::private_key>,
@@ -255,14 +270,18 @@ void CheckWhole(const toml::table& file, const Config& config, Mistakes& mistake
                  "the absolute path is longer than the " + std::to_string(kMaxSocketPath) +
                      " bytes that a Unix socket allows; choose a shorter one");
   }
-  if (config.grpc.max_connections_per_address > config.grpc.max_connections) {
+  const auto check_limits = [&](const std::string& section, std::size_t of_address,
+                                std::size_t of_all) {
+    if (of_address <= of_all) return;
     // Either of them may be a default.
-    mistakes.Add(std::max(line_of("grpc", "max_connections_per_address"),
-                          line_of("grpc", "max_connections")),
-                 "grpc.max_connections_per_address",
-                 "must not exceed grpc.max_connections (" +
-                     std::to_string(config.grpc.max_connections) + ")");
-  }
+    mistakes.Add(
+        std::max(line_of(section, "max_connections_per_address"),
+                 line_of(section, "max_connections")),
+        section + ".max_connections_per_address",
+        "must not exceed " + section + ".max_connections (" + std::to_string(of_all) + ")");
+  };
+  check_limits("grpc", config.grpc.max_connections_per_address, config.grpc.max_connections);
+  check_limits("aws", config.aws.max_connections_per_address, config.aws.max_connections);
 }
 
 }  // namespace

@@ -182,6 +182,16 @@ void Field::Address(std::string& target) {
   target = *text;
 }
 
+void Field::OptionalAddress(std::string& target) {
+  const std::string* text = AsText();
+  if (text == nullptr) return;
+  if (text->empty()) {
+    target.clear();
+  } else {
+    Address(target);
+  }
+}
+
 void Field::OptionalLoopbackAddress(std::string& target) {
   const std::string* text = AsText();
   if (text == nullptr) return;

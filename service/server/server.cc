@@ -18,12 +18,13 @@
 #include "service/grpc/grpc_front.h"
 #include "service/grpc/grpc_log.h"
 #include "service/grpc/grpc_server.h"
-#include "service/grpc/listener.h"
 #include "service/grpc/rotating_credentials.h"
-#include "service/grpc/tls.h"
 #include "service/log/log.h"
 #include "service/log/request_log.h"
 #include "service/metrics/metrics.h"
+#include "service/net/listener.h"
+#include "service/net/tls_files.h"
+#include "service/server/aws_front.h"
 #include "service/server/endpoints_file.h"
 #include "service/server/maintenance.h"
 #include "service/server/reconciliation.h"
@@ -96,7 +97,7 @@ std::string NewInstanceId(RandomSource& random) {
 }
 
 // What a server's connections do, for log and metrics.
-class ConnectionReporter final : public grpc_front::ConnectionObserver {
+class ConnectionReporter final : public net::ConnectionObserver {
  public:
   // Both outlive the reporter.
   ConnectionReporter(Log& log, Metrics& metrics) : log_(log), metrics_(metrics) {}
@@ -131,6 +132,7 @@ class Server::Impl {
   Result<void, StartError> OpenToken();
   Result<void, StartError> LoadImage();
   Result<void, StartError> OpenFronts();
+  Result<void, StartError> OpenAwsFront(const net::ConnectionLimits& limits);
   Result<void, StartError> PublishEndpoints();
   void FollowToken(const std::stop_token& stop);
   void SetServing(bool serving);
@@ -148,8 +150,10 @@ class Server::Impl {
   StoreImage image_;                                          // emptied once it is loaded
   std::shared_ptr<const authn::TrustDomains> trust_domains_;  // until the authenticator has them
   std::shared_ptr<grpc_front::RotatingCredentials> credentials_;
-  std::optional<grpc_front::Listener> key_listener_;
-  std::optional<grpc_front::Listener> admin_listener_;
+  std::shared_ptr<const http_front::ServerTls> aws_tls_;  // until the front has it
+  std::optional<net::Listener> key_listener_;
+  std::optional<net::Listener> aws_listener_;
+  std::optional<net::Listener> admin_listener_;
   pkcs11::OpenToken token_;
   std::unique_ptr<audit::AuditFile> audit_file_;
   std::optional<audit::AuditLog> audit_log_;
@@ -172,6 +176,7 @@ class Server::Impl {
   std::optional<grpc_front::GrpcFront> key_front_;
   std::optional<grpc_front::AdminFront> admin_front_;
   std::unique_ptr<grpc_front::GrpcServer> grpc_server_;
+  std::unique_ptr<AwsFront> aws_front_;  // null: not served
   EndpointsFile endpoints_;
   std::jthread health_thread_;
 };
@@ -214,7 +219,7 @@ Result<void, StartError> Server::Impl::OpenStore() {
 }
 
 Result<void, StartError> Server::Impl::OpenSockets() {
-  auto tls = grpc_front::ReadTlsFiles(TlsFilesOf(config_));
+  auto tls = net::ReadTlsFiles(TlsFilesOf(config_));
   if (!tls.has_value()) return CannotStart(EX_CONFIG, std::move(tls).error());
   TellOfTrustDomains(*tls, *log_);
   auto domains = authn::TrustDomains::Of(tls->trust_domains);
@@ -222,13 +227,23 @@ Result<void, StartError> Server::Impl::OpenSockets() {
     return CannotStart(EX_CONFIG, "tls.trust_domains: " + domains.error());
   }
   trust_domains_ = std::make_shared<const authn::TrustDomains>(*std::move(domains));
+  if (!config_.aws.listen.empty()) {
+    auto aws_tls = http_front::HttpServer::Prepare(*tls);
+    if (!aws_tls.has_value()) return CannotStart(EX_CONFIG, "tls: " + aws_tls.error());
+    aws_tls_ = *std::move(aws_tls);
+    auto aws_listener = net::Listener::OpenTcp(config_.aws.listen);
+    if (!aws_listener.has_value()) {
+      return CannotStart(EX_OSERR, "aws.listen: " + aws_listener.error());
+    }
+    aws_listener_.emplace(*std::move(aws_listener));
+  }
   credentials_ = std::make_shared<grpc_front::RotatingCredentials>(*std::move(tls));
-  auto key_listener = grpc_front::Listener::OpenTcp(config_.grpc.listen);
+  auto key_listener = net::Listener::OpenTcp(config_.grpc.listen);
   if (!key_listener.has_value()) {
     return CannotStart(EX_OSERR, "grpc.listen: " + key_listener.error());
   }
   key_listener_.emplace(*std::move(key_listener));
-  auto admin_listener = grpc_front::Listener::OpenUnix(config_.admin_socket);
+  auto admin_listener = net::Listener::OpenUnix(config_.admin_socket);
   if (!admin_listener.has_value()) {
     return CannotStart(EX_OSERR, "admin.socket: " + admin_listener.error());
   }
@@ -322,9 +337,9 @@ Result<void, StartError> Server::Impl::OpenFronts() {
                        config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 
+  const FrontLimits limits = LimitsOf(config_, *log_);
   std::vector<grpc_front::Door> doors;
-  doors.push_back(
-      {*std::exchange(key_listener_, std::nullopt), credentials_, LimitsOf(config_, *log_)});
+  doors.push_back({*std::exchange(key_listener_, std::nullopt), credentials_, limits.grpc});
   doors.push_back({*std::exchange(admin_listener_, std::nullopt),
                    grpc::InsecureServerCredentials(),
                    {kMaxAdminConnections, kMaxAdminConnections}});
@@ -333,6 +348,15 @@ Result<void, StartError> Server::Impl::OpenFronts() {
       {.handshake_timeout = config_.grpc.handshake_timeout}, *reporter_);
   if (!grpc_server.has_value()) return CannotStart(EX_OSERR, std::move(grpc_server).error());
   grpc_server_ = *std::move(grpc_server);
+  return OpenAwsFront(limits.aws);
+}
+
+Result<void, StartError> Server::Impl::OpenAwsFront(const net::ConnectionLimits& limits) {
+  if (!aws_listener_.has_value()) return {};
+  auto front = AwsFront::Start(config_, *std::exchange(aws_listener_, std::nullopt), limits,
+                               std::exchange(aws_tls_, nullptr), *engine_, *log_, *reporter_);
+  if (!front.has_value()) return CannotStart(EX_OSERR, std::move(front).error());
+  aws_front_ = *std::move(front);
   return {};
 }
 
@@ -340,7 +364,7 @@ void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted
   try {
     service::Reload(wanted,
                     {*log_, *metrics_, *credentials_, *authenticator_, grpc_server_->door(kKeyDoor),
-                     *key_front_, *admin_front_, *audit_file_},
+                     *key_front_, *admin_front_, aws_front_.get(), *audit_file_},
                     config_);
   } catch (const std::exception& thrown) {  // no memory: we go on serving
     metrics_->Reloaded(/*applied=*/false);
@@ -368,11 +392,15 @@ void Server::Impl::LogAdministration(const grpc_front::AdminFront::Finished& cal
 }
 
 Result<void, StartError> Server::Impl::PublishEndpoints() {
+  const std::string aws = aws_front_ == nullptr ? "" : aws_front_->address();
   log_->Write(LogLevel::kInfo, "serving",
-              {{"grpc", grpc_server_->door(kKeyDoor).address()}, {"metrics", metrics_address_}});
+              {{"grpc", grpc_server_->door(kKeyDoor).address()},
+               {"aws", aws},
+               {"metrics", metrics_address_}});
   if (config_.endpoints_file.empty()) return {};
   auto written =
       endpoints_.Write(config_.endpoints_file, {.grpc = grpc_server_->door(kKeyDoor).address(),
+                                                .aws = aws,
                                                 .metrics = metrics_address_,
                                                 .admin = grpc_server_->door(kAdminDoor).address()});
   if (!written.has_value()) return CannotStart(EX_OSERR, std::move(written).error());
@@ -418,8 +446,12 @@ void Server::Impl::Stop() {
   if (grpc_server_ != nullptr) SetServing(false);
   endpoints_.Remove();
   // 2. No new connections, then calls may end.
-  if (grpc_server_ != nullptr) {
-    grpc_server_->Stop(std::chrono::system_clock::now() + config_.grpc.drain_timeout);
+  const auto deadline = std::chrono::system_clock::now() + config_.grpc.drain_timeout;
+  {
+    // Both at once: neither takes new calls while the other still ends its own.
+    std::jthread aws;
+    if (aws_front_ != nullptr) aws = std::jthread([&] { aws_front_->Stop(deadline); });
+    if (grpc_server_ != nullptr) grpc_server_->Stop(deadline);
   }
   grpc_front::SetGrpcLogSink({});
   // 3. What works on its own: first what uses the token, then the token. Its threads may

@@ -1,4 +1,4 @@
-#include "service/grpc/listener.h"
+#include "service/net/listener.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -17,7 +17,7 @@
 #include <optional>
 #include <system_error>
 
-namespace hallmark::grpc_front {
+namespace hallmark::net {
 namespace {
 
 constexpr int kBacklog = 1024;
@@ -163,4 +163,4 @@ Result<Listener, std::string> Listener::OpenUnix(const std::filesystem::path& pa
   return Listener(std::move(fd), name, path);
 }
 
-}  // namespace hallmark::grpc_front
+}  // namespace hallmark::net

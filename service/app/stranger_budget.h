@@ -3,6 +3,7 @@
 #pragma once
 
 #include "keystate/clock.h"
+#include "service/app/audit.h"
 
 #include <atomic>
 #include <chrono>
@@ -10,7 +11,7 @@
 #include <limits>
 #include <optional>
 
-namespace hallmark::grpc_front {
+namespace hallmark::app {
 
 // One note in each second of the clock.
 //
@@ -36,4 +37,15 @@ class StrangerBudget {
   std::atomic<std::int64_t> passed_over_{0};
 };
 
-}  // namespace hallmark::grpc_front
+// Records the refusal of a stranger if the budget allows it now; whether it did. `sink` null:
+// nothing is recorded.
+inline bool RecordStranger(StrangerBudget& budget, SteadyTime now, AuditSink* sink,
+                           AuditEvent event, const Status& refusal) noexcept {
+  const std::optional<std::int64_t> passed_over = budget.Note(now);
+  if (!passed_over.has_value()) return false;
+  event.unrecorded = *passed_over;
+  RecordRefusal(sink, event, refusal);
+  return true;
+}
+
+}  // namespace hallmark::app

@@ -1,4 +1,4 @@
-#include "service/grpc/connection_acceptor.h"
+#include "service/net/connection_acceptor.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -13,7 +13,7 @@
 #include <chrono>
 #include <cstring>
 
-namespace hallmark::grpc_front {
+namespace hallmark::net {
 namespace {
 
 // How long to leave the backlog alone when descriptors have run out.
@@ -63,8 +63,7 @@ std::size_t FitToDescriptorLimit(std::size_t wanted) {
 }
 
 Result<std::unique_ptr<ConnectionAcceptor>, std::string> ConnectionAcceptor::Start(
-    Listener listener, ConnectionLimits limits,
-    std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> handler,
+    Listener listener, ConnectionLimits limits, std::unique_ptr<ConnectionHandler> handler,
     ConnectionObserver& observer) {
   UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -78,12 +77,12 @@ Result<std::unique_ptr<ConnectionAcceptor>, std::string> ConnectionAcceptor::Sta
                              std::move(epoll), std::move(wake)));
 }
 
-ConnectionAcceptor::ConnectionAcceptor(
-    Listener listener, ConnectionLimits limits,
-    std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> handler,
-    ConnectionObserver& observer, UniqueFd epoll, UniqueFd wake)
+ConnectionAcceptor::ConnectionAcceptor(Listener listener, ConnectionLimits limits,
+                                       std::unique_ptr<ConnectionHandler> handler,
+                                       ConnectionObserver& observer, UniqueFd epoll, UniqueFd wake)
     : address_(listener.address()),
       is_unix_(listener.is_unix()),
+      section_(limits.section),
       handler_(std::move(handler)),
       observer_(observer),
       epoll_(std::move(epoll)),
@@ -204,18 +203,15 @@ ConnectionAcceptor::AcceptOutcome ConnectionAcceptor::AcceptOne() {
   }
 
   const AddressKey address = KeyOf(peer);
-  if (const char* reason = WhyRefused(fd.get(), address); reason != nullptr) {
+  if (const std::string reason = WhyRefused(fd.get(), address); !reason.empty()) {
     ++refused_;
     observer_.Refused();
-    Warn(std::string("connection refused: ") + reason);
+    Warn("connection refused: " + reason);
     return AcceptOutcome::kOne;
   }
   if (!Watch(fd.get(), address)) return AcceptOutcome::kExhausted;
   ++accepted_;
-  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-  connection.listener_fd = listener_->fd();
-  connection.fd = fd.release();  // gRPC closes it
-  handler_->HandleNewConnection(&connection);
+  handler_->Serve(std::move(fd), *listener_);
   return AcceptOutcome::kOne;
 }
 
@@ -237,24 +233,25 @@ ConnectionAcceptor::AddressKey ConnectionAcceptor::KeyOf(const sockaddr_storage&
   return key;
 }
 
-const char* ConnectionAcceptor::WhyRefused(int fd, const AddressKey& address) const {
+std::string ConnectionAcceptor::WhyRefused(int fd, const AddressKey& address) const {
   if (is_unix_ && IsForeignUser(fd)) {
     return "the process belongs to another user; use the daemon's own user or root";
   }
   if (connections_.size() >= max_connections_) {
-    return "the limit of connections is reached; raise grpc.max_connections and the limit of open "
-           "files";
+    return std::string("the limit of connections is reached; raise ") + section_ +
+           ".max_connections and the limit of open files";
   }
   const auto same = per_address_.find(address);
   if (same != per_address_.end() && same->second >= max_connections_per_address_) {
-    return "the limit of connections of one address is reached; raise "
-           "grpc.max_connections_per_address";
+    return std::string("the limit of connections of one address is reached; raise ") + section_ +
+           ".max_connections_per_address";
   }
-  return nullptr;
+  return {};
 }
 
 // gRPC does not tell when a connection ends. But it shuts its descriptor down in both directions
-// before it closes it, which a duplicate sees as EPOLLHUP; so does a reset by the client.
+// before it closes it, as every front must, which a duplicate sees as EPOLLHUP; so does a reset by
+// the client.
 bool ConnectionAcceptor::Watch(int fd, const AddressKey& address) {
   UniqueFd watch(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   // EPOLLHUP is always reported, and nothing else is asked for: traffic does not wake us.
@@ -269,7 +266,7 @@ bool ConnectionAcceptor::Watch(int fd, const AddressKey& address) {
 void ConnectionAcceptor::Forget(WatchId id) {
   const auto ended = connections_.find(id);
   if (ended == connections_.end()) return;
-  // Closing does not: what epoll watches is the socket, and gRPC's descriptor keeps that open.
+  // Closing does not: what epoll watches is the socket, and the front's descriptor keeps that open.
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, ended->second.watch.get(), nullptr);
   const auto same = per_address_.find(ended->second.address);
   if (--same->second == 0) per_address_.erase(same);
@@ -285,4 +282,4 @@ void ConnectionAcceptor::Warn(const std::string& text) {
   observer_.Warning(address_ + ": " + text);
 }
 
-}  // namespace hallmark::grpc_front
+}  // namespace hallmark::net

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstddef>
 
-namespace hallmark::grpc_front {
+namespace hallmark::net {
 
 // Thread-safety: every method may be called from any thread.
 class ActiveCalls {
@@ -17,4 +17,4 @@ class ActiveCalls {
   std::atomic<std::size_t> count_{0};
 };
 
-}  // namespace hallmark::grpc_front
+}  // namespace hallmark::net

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-namespace hallmark::grpc_front {
+namespace hallmark::net {
 
 // A file descriptor; closes it on destruction.
 class UniqueFd {
@@ -59,4 +59,4 @@ class Listener {
   std::filesystem::path socket_file_;  // removed with the listener; empty for TCP
 };
 
-}  // namespace hallmark::grpc_front
+}  // namespace hallmark::net

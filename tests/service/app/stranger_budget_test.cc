@@ -1,11 +1,11 @@
-#include "service/grpc/stranger_budget.h"
+#include "service/app/stranger_budget.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <optional>
 
-namespace hallmark::grpc_front {
+namespace hallmark::app {
 namespace {
 
 using namespace std::chrono_literals;
@@ -37,4 +37,4 @@ TEST(StrangerBudgetTest, TheFirstIsNotedAtTheBeginningOfTimeToo) {
 }
 
 }  // namespace
-}  // namespace hallmark::grpc_front
+}  // namespace hallmark::app

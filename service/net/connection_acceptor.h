@@ -1,4 +1,4 @@
-// Accepts connections and hands them to a gRPC server.
+// Accepts the connections of a front.
 //
 // gRPC's own listener is not used: version 1.51 stops accepting for ever after one EMFILE
 // (CVE-2023-4785), and counts nothing.
@@ -6,9 +6,8 @@
 
 #include "keystate/mutex.h"
 #include "keystate/result.h"
-#include "service/grpc/listener.h"
+#include "service/net/listener.h"
 
-#include <grpcpp/server_builder.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -23,18 +22,20 @@
 #include <thread>
 #include <unordered_map>
 
-namespace hallmark::grpc_front {
+namespace hallmark::net {
 
 struct ConnectionLimits {
   std::size_t max_connections = 0;
   // Of one IPv4 address or one IPv6 /64, which is what one host commands. A Unix socket is one
   // address.
   std::size_t max_connections_per_address = 0;
+  // The section of the configuration that has them; warnings name it.
+  const char* section = "grpc";
 };
 
 // What this process can hold open: raises RLIMIT_NOFILE to its hard limit and lowers `wanted` to
-// what fits. A connection costs two descriptors, gRPC's and ours; some are kept back for store and
-// token.
+// what fits. A connection costs two descriptors, its front's and ours; some are kept back for store
+// and token.
 std::size_t FitToDescriptorLimit(std::size_t wanted);
 
 struct ConnectionCounts {
@@ -55,22 +56,28 @@ class ConnectionObserver {
   virtual void Warning(const std::string& text) = 0;
 };
 
+// Serves connections that were accepted.
+class ConnectionHandler {
+ public:
+  virtual ~ConnectionHandler() = default;
+  // On the accepting thread. Must not block. At its end, the connection is shut down in both
+  // directions before it is closed: it is counted until then.
+  virtual void Serve(UniqueFd connection, const Listener& listener) = 0;
+};
+
 // Counts connections from accept to end, before any of them has authenticated: a client that opens
 // sockets and says nothing meets the limits like every other.
 //
 // Thread-safety: every method may be called from any thread.
 class ConnectionAcceptor {
  public:
-  // Begins to accept. `handler` comes from
-  // ServerBuilder::experimental().AddExternalConnectionAcceptor of a server that has been started.
-  // `observer` outlives the acceptor.
+  // Begins to accept. `observer` outlives the acceptor.
   //
   // Errors: one line, when the system refuses the descriptors that accepting needs.
   static Result<std::unique_ptr<ConnectionAcceptor>, std::string> Start(
-      Listener listener, ConnectionLimits limits,
-      std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> handler,
+      Listener listener, ConnectionLimits limits, std::unique_ptr<ConnectionHandler> handler,
       ConnectionObserver& observer);
-  // Stops accepting. Open connections belong to gRPC and live on, uncounted.
+  // Stops accepting. Open connections belong to their front and live on, uncounted.
   ~ConnectionAcceptor();
   ConnectionAcceptor(const ConnectionAcceptor&) = delete;
   ConnectionAcceptor& operator=(const ConnectionAcceptor&) = delete;
@@ -99,8 +106,8 @@ class ConnectionAcceptor {
   enum class AcceptOutcome { kOne, kNone, kExhausted };
 
   ConnectionAcceptor(Listener listener, ConnectionLimits limits,
-                     std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> handler,
-                     ConnectionObserver& observer, UniqueFd epoll, UniqueFd wake);
+                     std::unique_ptr<ConnectionHandler> handler, ConnectionObserver& observer,
+                     UniqueFd epoll, UniqueFd wake);
 
   void Run(const std::stop_token& stop);
   void Wake();
@@ -111,15 +118,16 @@ class ConnectionAcceptor {
   void AcceptPending();
   AcceptOutcome AcceptOne();
   static AddressKey KeyOf(const sockaddr_storage& peer);
-  // Null: welcome.
-  const char* WhyRefused(int fd, const AddressKey& address) const;
+  // Empty: welcome.
+  std::string WhyRefused(int fd, const AddressKey& address) const;
   bool Watch(int fd, const AddressKey& address);
   void Forget(WatchId id);
   void Warn(const std::string& text);
 
   const std::string address_;
   const bool is_unix_;
-  const std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> handler_;
+  const char* const section_;
+  const std::unique_ptr<ConnectionHandler> handler_;
   ConnectionObserver& observer_;
   const UniqueFd epoll_;
   const UniqueFd wake_;  // an eventfd
@@ -148,4 +156,4 @@ class ConnectionAcceptor {
   std::jthread thread_;
 };
 
-}  // namespace hallmark::grpc_front
+}  // namespace hallmark::net

@@ -1,4 +1,4 @@
-#include "service/grpc/listener.h"
+#include "service/net/listener.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <fstream>
 #include <string>
 
-namespace hallmark::grpc_front {
+namespace hallmark::net {
 namespace {
 
 using ::testing::HasSubstr;
@@ -104,4 +104,4 @@ TEST_F(UnixListenerTest, APathThatIsTooLongIsRefusedWithTheLimit) {
 }
 
 }  // namespace
-}  // namespace hallmark::grpc_front
+}  // namespace hallmark::net

@@ -1,4 +1,4 @@
-#include "service/grpc/request_id.h"
+#include "service/app/request_id.h"
 
 #include "keystate/ids.h"
 
@@ -8,7 +8,7 @@
 #include <cstring>
 #include <random>
 
-namespace hallmark::grpc_front {
+namespace hallmark::app {
 namespace {
 
 std::mt19937_64 SeededBySystem() {
@@ -28,4 +28,4 @@ std::string NewRequestId() {
   return KeyId::FromRandom(bytes).ToString();
 }
 
-}  // namespace hallmark::grpc_front
+}  // namespace hallmark::app

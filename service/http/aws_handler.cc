@@ -1,0 +1,209 @@
+#include "service/http/aws_handler.h"
+
+#include "hallmark/v1/kms.pb.h"
+#include "service/app/guard.h"
+#include "service/app/request_id.h"
+#include "service/http/unsupported_operations.h"
+#include "service/wire/error_map.h"
+#include "service/wire/json_codec.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace hallmark::http_front {
+namespace {
+
+constexpr std::string_view kTargetHeader = "x-amz-target";
+constexpr std::string_view kTargetPrefix = "TrentService.";
+
+bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+// The value of a header that is there once.
+std::optional<std::string_view> Only(const authn::SignedRequest& request, std::string_view name) {
+  std::optional<std::string_view> value;
+  for (const authn::HttpHeader& header : request.headers) {
+    if (!EqualsIgnoringCase(header.name, name)) continue;
+    if (value.has_value()) return std::nullopt;
+    value = header.value;
+  }
+  return value;
+}
+
+Unexpected<Error> NotThisProtocol(std::string message) {
+  return Fail(Exception::kUnknownOperationException, std::move(message));
+}
+
+// "GenerateMac", of whatever asks for it as this protocol says.
+Result<std::string_view> OperationName(const authn::SignedRequest& request) {
+  if (request.method != "POST" || request.target != "/") {
+    return NotThisProtocol("Only POST / is served: the operation stands in X-Amz-Target.");
+  }
+  const std::optional<std::string_view> type = Only(request, "content-type");
+  // A charset may follow.
+  if (!type.has_value() || !EqualsIgnoringCase(type->substr(0, type->find(';')), kContentType)) {
+    return NotThisProtocol("The Content-Type must be application/x-amz-json-1.1.");
+  }
+  const std::optional<std::string_view> target = Only(request, kTargetHeader);
+  if (!target.has_value() || !target->starts_with(kTargetPrefix)) {
+    return NotThisProtocol("X-Amz-Target must be TrentService. and the name of an operation.");
+  }
+  return target->substr(kTargetPrefix.size());
+}
+
+HttpAnswer RefusalOf(const Error& error, std::string request_id) {
+  nlohmann::json body{{"__type", Describe(error.exception).name}};
+  if (!error.message.empty()) body["message"] = error.message;
+  // A text may repeat what the caller sent.
+  constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
+  return {.status = wire::ToHttp(error.exception),
+          .request_id = std::move(request_id),
+          .body = body.dump(-1, ' ', /*ensure_ascii=*/false, kReplace)};
+}
+
+// What is left to say when there is no memory for more.
+HttpAnswer BareFailure() { return {.status = 500, .request_id = {}}; }
+
+}  // namespace
+
+// A call and its messages in one allocation.
+class AwsHandler::Call : public app::CallContext {
+ public:
+  virtual ~Call() = default;
+  virtual google::protobuf::Message& request() = 0;
+  virtual google::protobuf::Message& response() = 0;
+
+  void Finish(const Status& status) noexcept {
+    // Whoever answers may drop the last reference to this.
+    const Answer answer_once = std::exchange(answer, nullptr);
+    try {
+      answer_once(status.has_value() ? HttpAnswer{200, request_id, wire::ToKmsJson(response())}
+                                     : RefusalOf(status.error(), request_id));
+    } catch (...) {
+      answer_once(BareFailure());
+    }
+  }
+
+  Answer answer;  // empty once it is answered
+};
+
+template <class Request, class Response>
+class AwsHandler::TypedCall final : public Call {
+ public:
+  google::protobuf::Message& request() override { return request_; }
+  google::protobuf::Message& response() override { return response_; }
+
+ private:
+  Request request_;
+  Response response_;
+};
+
+std::shared_ptr<AwsHandler::Call> AwsHandler::NewCall(std::string_view operation) {
+  std::shared_ptr<Call> call;
+#define HALLMARK_SERVED(name, lane, forms)                                       \
+  if (operation == #name && !IsOwn(Operation::k##name)) {                        \
+    call = std::make_shared<TypedCall<v1::name##Request, v1::name##Response>>(); \
+    call->operation = Operation::k##name;                                        \
+    return call;                                                                 \
+  }
+#include "service/app/served_operations.def"
+#undef HALLMARK_SERVED
+  return call;
+}
+
+HttpHandler::Cancelled AwsHandler::Handle(const authn::SignedRequest& request,
+                                          std::string_view peer, Answer answer) {
+  std::shared_ptr<Call> call;
+  try {
+    std::string request_id = app::NewRequestId();
+    const Result<std::string_view> name = OperationName(request);
+    if (!name) {
+      answer(RefusalOf(name.error(), std::move(request_id)));
+      return nullptr;
+    }
+    call = NewCall(*name);
+    if (call == nullptr) {
+      const std::optional<UnsupportedOperation> unsupported = FindUnsupported(*name);
+      answer(unsupported.has_value()
+                 ? RefuseUnsupported(unsupported->name, unsupported->refusal, request, peer,
+                                     std::move(request_id))
+                 : RefusalOf({Exception::kUnknownOperationException, {}}, std::move(request_id)));
+      return nullptr;
+    }
+    call->request_id = std::move(request_id);
+    call->peer = peer;
+    call->started = backend_.clock.SteadyNow();
+    call->deadline = call->started + max_call_duration_.load();
+    call->may_hold_up_thread = true;
+    call->answer = std::exchange(answer, nullptr);
+    Serve(call, request);
+    return {call, &call->cancelled};
+  } catch (...) {
+    const Status failure = app::UnexpectedFailure();
+    if (call != nullptr && call->answer) {
+      RefuseBeforeDispatch(*call, failure);
+    } else if (answer) {
+      answer(BareFailure());
+    }
+    return nullptr;
+  }
+}
+
+void AwsHandler::Serve(const std::shared_ptr<Call>& call, const authn::SignedRequest& request) {
+  Result<authn::SignedCaller> caller =
+      authenticator_.Authenticate(request, /*mutates=*/!app::OnlyReads(call->operation));
+  if (!caller) return RefuseStranger(*call, Unexpected(std::move(caller).error()));
+  call->caller = std::move(caller->principal);
+  if (const Status read = wire::FromKmsJson(request.body, &call->request()); !read) {
+    return RefuseBeforeDispatch(*call, read);
+  }
+  // The closure keeps the call alive, and with it the messages.
+  backend_.dispatch(call, call->request(), &call->response(),
+                    [call](const Status& status) { call->Finish(status); });
+}
+
+void AwsHandler::RefuseStranger(Call& call, const Status& refusal) {
+  app::RecordStranger(strangers_, backend_.clock.SteadyNow(), backend_.audit, app::EventOf(call),
+                      refusal);
+  static_cast<void>(app::Guarded([&]() -> Status {
+    backend_.on_finished(call, refusal);
+    return {};
+  }));
+  call.Finish(refusal);
+}
+
+// Of a caller who is known: recorded, as what it asked for would have been.
+void AwsHandler::RefuseBeforeDispatch(Call& call, const Status& refusal) {
+  app::RecordRefusal(backend_.audit, app::EventOf(call), refusal);
+  static_cast<void>(app::Guarded([&]() -> Status {
+    backend_.on_finished(call, refusal);
+    return {};
+  }));
+  call.Finish(refusal);
+}
+
+HttpAnswer AwsHandler::RefuseUnsupported(std::string_view name, const Error& unsupported,
+                                         const authn::SignedRequest& request, std::string_view peer,
+                                         std::string request_id) {
+  app::AuditEvent event{
+      .name = name, .peer = peer, .request_id = request_id, .started = backend_.clock.SteadyNow()};
+  Result<authn::SignedCaller> caller = authenticator_.Authenticate(request, /*mutates=*/false);
+  if (!caller) {
+    const Status refusal = Unexpected(std::move(caller).error());
+    app::RecordStranger(strangers_, event.started, backend_.audit, event, refusal);
+    return RefusalOf(refusal.error(), std::move(request_id));
+  }
+  event.caller = caller->principal.get();
+  app::RecordRefusal(backend_.audit, event, Unexpected(unsupported));
+  return RefusalOf(unsupported, std::move(request_id));
+}
+
+}  // namespace hallmark::http_front
