@@ -30,8 +30,8 @@ constexpr const char* kUnrecordable =
 constexpr std::size_t kMaxText = 2048;
 // Names, ids, addresses.
 constexpr std::size_t kMaxShortText = 256;
-// Of a request: one text, one list, and all texts but a policy. Field names and enums take the rest
-// of kMaxParameterBytes.
+// Of a request: one text, one list, and all texts but a policy. Field names and known enum values
+// take the rest of kMaxParameterBytes.
 constexpr std::size_t kMaxParameter = 1024;
 constexpr int kMaxItems = 50;
 // Of a call that was refused.
