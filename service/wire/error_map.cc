@@ -82,6 +82,7 @@ grpc::StatusCode ToGrpc(Exception exception) {
     case Exception::kInvalidMarkerException:
     case Exception::kKMSInvalidMacException:
     case Exception::kMalformedPolicyDocumentException:
+    case Exception::kSerializationException:
     case Exception::kTagException:
     case Exception::kValidationException:
       return grpc::StatusCode::INVALID_ARGUMENT;

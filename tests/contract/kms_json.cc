@@ -1,7 +1,7 @@
 #include "tests/contract/kms_json.h"
 
 #include "keystate/bytes.h"
-#include "service/app/enum_names.h"
+#include "proto/kms_names.h"
 
 #include <google/protobuf/timestamp.pb.h>
 
@@ -37,7 +37,7 @@ std::string BytesFrom(const std::string& text) {
 
 int EnumFrom(const json& value, const FieldDescriptor& field) {
   if (value.is_number()) return value.get<int>();
-  const auto* known = app::FindByKmsName(*field.enum_type(), value.get<std::string>());
+  const auto* known = proto::FindByKmsName(*field.enum_type(), value.get<std::string>());
   if (known == nullptr) throw CaseError("no such value: " + value.dump());
   return known->number();
 }
@@ -99,8 +99,8 @@ json Value(const Message& message, const FieldDescriptor* field, int index) {
       return field->type() == FieldDescriptor::TYPE_BYTES ? "hex:" + ToHex(AsBytes(text)) : text;
     }
     case FieldDescriptor::CPPTYPE_ENUM:
-      return std::string(app::KmsName(item ? *r.GetRepeatedEnum(message, field, index)
-                                           : *r.GetEnum(message, field)));
+      return std::string(proto::KmsName(item ? *r.GetRepeatedEnum(message, field, index)
+                                             : *r.GetEnum(message, field)));
     case FieldDescriptor::CPPTYPE_BOOL:
       return r.GetBool(message, field);
     case FieldDescriptor::CPPTYPE_INT32:

@@ -3,6 +3,7 @@
 #include "hallmark/v1/admin.pb.h"
 #include "hallmark/v1/explain.pb.h"
 #include "hallmark/v1/kms.pb.h"
+#include "proto/kms_names.h"
 #include "service/system/system.h"
 #include "tests/service/fake_clock.h"
 #include "tests/support/temporary_directory.h"
@@ -189,6 +190,23 @@ TEST_F(AuditLogTest, ManyLongTextsHaveNoMoreRoomThanOneRequestMayTake) {
   RecordedWithinItsRoom(explain);
   RecordedWithinItsRoom(tag);
   RecordedWithinItsRoom(untag);
+}
+
+// The codec of JSON keeps it for the refusal.
+TEST_F(AuditLogTest, ATextThatIsNoNameOfAnEnumIsRecordedAndCut) {
+  v1::CreateGrantRequest request;
+  const auto& operations = *request.GetDescriptor()->FindFieldByName("operations");
+  proto::KeepUnknownName("Dance", operations, &request);
+  request.add_operations(v1::GRANT_OPERATION_GENERATE_MAC);
+  for (int i = 0; i < 100; ++i) {
+    proto::KeepUnknownName(std::string(2'000, '\x01'), operations, &request);
+  }
+  call_.operation = Operation::kCreateGrant;
+  const json recorded = RecordedWithinItsRoom(request)["requestParameters"]["operations"];
+  ASSERT_GT(recorded.size(), 3U);
+  EXPECT_EQ(recorded[0], "Dance");
+  EXPECT_EQ(recorded[1], "GenerateMac");
+  EXPECT_LT(recorded[2].get<std::string>().size(), 2'000U);
 }
 
 TEST_F(AuditLogTest, APolicyIsWholeUpToTheLargestThatIsServed) {

@@ -27,7 +27,7 @@ const std::map<grpc::StatusCode, std::set<std::string_view>> kContract{
      {"ValidationException", "InvalidAliasNameException", "InvalidArnException",
       "InvalidCiphertextException", "InvalidGrantIdException", "InvalidGrantTokenException",
       "InvalidImportTokenException", "InvalidMarkerException", "MalformedPolicyDocumentException",
-      "TagException", "KMSInvalidMacException", "IncorrectKeyException",
+      "SerializationException", "TagException", "KMSInvalidMacException", "IncorrectKeyException",
       "IncorrectKeyMaterialException", "ExpiredImportTokenException"}},
     {grpc::NOT_FOUND, {"NotFoundException"}},
     {grpc::ALREADY_EXISTS, {"AlreadyExistsException"}},

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-namespace hallmark::audit {
+namespace hallmark {
 
 // Writes one value; the caller keeps begins and ends in pairs.
 class JsonWriter {
@@ -33,11 +33,14 @@ class JsonWriter {
     Text(text, max_bytes);
   }
 
-  // A member whose value is JSON already.
-  void Raw(std::string_view name, std::string_view json) {
-    Name(name);
+  // A value that is JSON already.
+  void Raw(std::string_view json) {
     Separate();
     text_ += json;
+  }
+  void Raw(std::string_view name, std::string_view json) {
+    Name(name);
+    Raw(json);
   }
 
   const std::string& text() const { return text_; }
@@ -54,4 +57,4 @@ class JsonWriter {
   bool first_ = true;
 };
 
-}  // namespace hallmark::audit
+}  // namespace hallmark

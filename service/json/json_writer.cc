@@ -1,10 +1,10 @@
-#include "service/audit/json_writer.h"
+#include "service/json/json_writer.h"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 
-namespace hallmark::audit {
+namespace hallmark {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
@@ -143,4 +143,4 @@ void JsonWriter::Quote(std::string_view text, std::size_t max_bytes) {
   text_ += '"';
 }
 
-}  // namespace hallmark::audit
+}  // namespace hallmark

@@ -1,11 +1,11 @@
-// Standard base64 (RFC 4648, section 4).
+// Standard base64 (RFC 4648, section 4), in its one strict form.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
 
-namespace hallmark::cli {
+namespace hallmark {
 
 std::string EncodeBase64(std::string_view bytes);
 
@@ -13,4 +13,4 @@ std::string EncodeBase64(std::string_view bytes);
 // bits.
 std::optional<std::string> DecodeBase64(std::string_view text);
 
-}  // namespace hallmark::cli
+}  // namespace hallmark

@@ -1,11 +1,11 @@
-#include "service/audit/json_writer.h"
+#include "service/json/json_writer.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include <string>
 
-namespace hallmark::audit {
+namespace hallmark {
 namespace {
 
 TEST(JsonWriterTest, WritesWhatAParserReads) {
@@ -68,4 +68,4 @@ TEST(JsonWriterTest, ACutCountsWhatIsWritten) {
 }
 
 }  // namespace
-}  // namespace hallmark::audit
+}  // namespace hallmark
