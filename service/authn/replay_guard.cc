@@ -31,9 +31,11 @@ Status ReplayGuard::Admit(std::string_view access_key_id, const Sha256Digest& si
   }
   const Seen seen(signed_at, signature);
   if (seen_.contains(seen)) {
-    return Fail(Exception::kInvalidSignatureException,
-                "The request signature was used before, and what changes something takes each "
-                "signature once. Sign the request again.");
+    Error used = Throttled(seconds(1), "a signature was used again");
+    used.message =
+        "The signature of this request was used before, and what changes something takes each "
+        "signature once. Sign the request again, with a time of its own.";
+    return Unexpected(std::move(used));
   }
   const auto known = counts_.find(access_key_id);
   const std::size_t held = known == counts_.end() ? 0 : known->second;

@@ -41,8 +41,9 @@ class ReplayGuard {
 
   // Takes note of a signature, which was found right and within its window.
   //
-  // Errors: InvalidSignatureException when it was used before; ThrottlingException, with the time
-  //   after which to come back, when nobody can tell.
+  // Errors: ThrottlingException, with the time after which to sign anew, when it was used before or
+  //   when nobody can tell. Signatures know whole seconds alone: an honest client that repeats
+  //   itself within one makes the same signature, and must be told to try again.
   Status Admit(std::string_view access_key_id, const Sha256Digest& signature, SigningTime signed_at,
                WallTime now);
 

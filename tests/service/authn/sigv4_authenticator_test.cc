@@ -318,7 +318,7 @@ TEST_F(SigV4AuthenticatorTest, AMutatingRequestCountsOnce) {
   EXPECT_THAT(Mutate(sent), IsOk());
   clock_.Set(kNoon + 5min);
   const auto replayed = Mutate(sent);
-  ASSERT_THAT(replayed, Raises(kInvalid));
+  ASSERT_THAT(replayed, Raises(Exception::kThrottlingException));
   EXPECT_THAT(replayed.error().message, HasSubstr("was used before"));
   // Signed anew a second later, as SDKs do.
   EXPECT_THAT(Mutate(Sign({.at = kNoon + 1s})), IsOk());
@@ -342,7 +342,7 @@ TEST_F(SigV4AuthenticatorTest, AReplayCannotBeDisguised) {
   Replace(", SignedHeaders", " ,  SignedHeaders", &disguised[3]);
   for (const SentRequest& request : disguised) {
     const auto replayed = Mutate(request);
-    ASSERT_THAT(replayed, Raises(kInvalid));
+    ASSERT_THAT(replayed, Raises(Exception::kThrottlingException));
     EXPECT_THAT(replayed.error().message, HasSubstr("was used before"));
   }
 }
@@ -380,7 +380,7 @@ TEST_F(SigV4AuthenticatorTest, OfManyReplaysAtOnceOneGetsThrough) {
         for (const SentRequest& request : sent) {
           const auto caller = Mutate(request);
           if (caller) ++admitted;
-          if (!caller && caller.error().exception == kInvalid) ++refused;
+          if (!caller && caller.error().exception == Exception::kThrottlingException) ++refused;
         }
       });
     }
