@@ -22,6 +22,7 @@ AuditEvent EventOf(const CallContext& call) {
           .name = Name(call.operation),
           .reads_only = OnlyReads(call.operation),
           .caller = call.caller.get(),
+          .access_key_id = call.access_key_id,
           .peer = call.peer,
           .request_id = call.request_id,
           .key_arn = call.key_arn,

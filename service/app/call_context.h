@@ -18,10 +18,14 @@ struct CallContext {
   std::string request_id;  // UUID
   Operation operation;
   std::shared_ptr<const Principal> caller;
-  // By which certificate the caller was recognised; looked up again whenever the call has waited.
+  // By what the caller was recognised; looked up again whenever the call has waited. First the
+  // access key that signed the request; empty: it came with a certificate.
+  std::string access_key_id;
   CertificateFingerprint fingerprint{};
-  // The SPIFFE id in it, if that is by what the caller was recognised; empty otherwise.
+  // The SPIFFE id in the certificate, if that is by what the caller was recognised; empty
+  // otherwise.
   std::string spiffe_id;
+  // Of the certificate; an access key ends when it is removed.
   WallTime credential_expiry{};
   // The client's deadline or the server's maximum, whichever is first.
   SteadyTime deadline{};

@@ -200,6 +200,9 @@ void WriteIdentity(const app::AuditEvent& event, JsonWriter* out) {
     out->Member("principalId", record.unique_id, kMaxShortText);
     out->Member("arn", record.arn.text(), kMaxText);
     out->Member("accountId", record.arn.account().text(), kMaxShortText);
+    if (!event.access_key_id.empty()) {
+      out->Member("accessKeyId", event.access_key_id, kMaxShortText);
+    }
   }
   out->EndObject();
 }

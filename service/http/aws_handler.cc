@@ -162,6 +162,7 @@ void AwsHandler::Serve(const std::shared_ptr<Call>& call, const authn::SignedReq
       authenticator_.Authenticate(request, /*mutates=*/!app::OnlyReads(call->operation));
   if (!caller) return RefuseStranger(*call, Unexpected(std::move(caller).error()));
   call->caller = std::move(caller->principal);
+  call->access_key_id = std::move(caller->access_key_id);
   if (const Status read = wire::FromKmsJson(request.body, &call->request()); !read) {
     return RefuseBeforeDispatch(*call, read);
   }
@@ -202,6 +203,7 @@ HttpAnswer AwsHandler::RefuseUnsupported(std::string_view name, const Error& uns
     return RefusalOf(refusal.error(), std::move(request_id));
   }
   event.caller = caller->principal.get();
+  event.access_key_id = caller->access_key_id;
   app::RecordRefusal(backend_.audit, event, Unexpected(unsupported));
   return RefusalOf(unsupported, std::move(request_id));
 }

@@ -62,6 +62,7 @@ class AuditLogTest : public ::testing::Test {
     call_.decided_by = std::string(100'000, '"');
     call_.request_id = std::string(100'000, 'r');
     call_.peer = std::string(100'000, '\x7f') + ":1";
+    call_.access_key_id = std::string(100'000, 'a');
     json record = Recorded(request, outcome);
     const std::size_t begin = text_.find("\"requestParameters\":") + 20;
     const std::size_t size = text_.find(",\"responseElements\"") - begin;
@@ -106,6 +107,14 @@ TEST_F(AuditLogTest, ARecordHasTheShapeOfCloudTrails) {
   EXPECT_EQ(record["requestParameters"],
             (json{{"keyId", "alias/demo"}, {"macAlgorithm", "HMAC_SHA_256"}}));
   EXPECT_THAT(text_, Not(HasSubstr("secret")));
+}
+
+TEST_F(AuditLogTest, TheAccessKeyThatSignedIsPartOfTheIdentity) {
+  EXPECT_FALSE(Recorded(v1::ListKeysRequest(), {})["userIdentity"].contains("accessKeyId"));
+  call_.access_key_id = "HMAKALICE";
+  const json record = Recorded(v1::ListKeysRequest(), {});
+  EXPECT_EQ(record["userIdentity"]["accessKeyId"], "HMAKALICE");
+  EXPECT_EQ(record["userIdentity"]["type"], "IAMUser");
 }
 
 TEST_F(AuditLogTest, ARefusalIsRecordedWithItsReason) {

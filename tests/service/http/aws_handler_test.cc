@@ -137,6 +137,7 @@ TEST_F(AwsHandlerTest, AnOperationIsCalledWithTheRequestAndItsCaller) {
   EXPECT_EQ(dispatched_request_, "key_id: \"alias/a\"");
   EXPECT_EQ(dispatched_->operation, Operation::kGenerateMac);
   EXPECT_EQ(dispatched_->caller, doorkeeper_.principal);
+  EXPECT_EQ(dispatched_->access_key_id, "HKEXAMPLE");
   EXPECT_EQ(dispatched_->peer, "127.0.0.1:41234");
   EXPECT_EQ(dispatched_->request_id, answer.request_id);
   EXPECT_EQ(dispatched_->deadline, clock_.SteadyNow() + 10s);
@@ -295,6 +296,7 @@ TEST_F(AwsHandlerTest, StrangersAreRefusedAndOneASecondIsRecorded) {
 TEST_F(AwsHandlerTest, ABodyThatIsNotJsonIsRefusedAfterItsSenderIsKnown) {
   const HttpAnswer answer = Post("GenerateMac", "not JSON");
   EXPECT_EQ(answer.status, 400);
+  EXPECT_THAT(answer.body, HasSubstr(R"("__type":"SerializationException")"));
   EXPECT_THAT(doorkeeper_.bodies, ElementsAre("not JSON"));
   ASSERT_EQ(recorder_.lines.size(), 1U);
   EXPECT_EQ(recorder_.lines[0].name, "GenerateMac");
