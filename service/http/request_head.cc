@@ -53,7 +53,8 @@ std::vector<authn::HttpHeader> RequestHead::HeaderViews() const {
 Result<RequestHead, HttpRefusal> ParseHead(std::string_view text, std::size_t max_body_bytes) {
   http::request_parser<http::empty_body> parser;
   parser.header_limit(std::numeric_limits<std::uint32_t>::max());  // the scanner had one
-  parser.body_limit(boost::none);
+  // Not none: Boost 1.74 takes that for less than any length.
+  parser.body_limit(std::numeric_limits<std::uint64_t>::max());
   boost::beast::error_code error;
   parser.put(boost::asio::const_buffer(text.data(), text.size()), error);
   if (error || !parser.is_header_done()) return Refuse(400, "This is not a request of HTTP/1.1.");

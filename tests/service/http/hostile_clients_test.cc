@@ -110,7 +110,7 @@ TEST(HostileClientsTest, SlowLorisMeetsTheTimeoutAndHonestClientsDoNot) {
   for (std::size_t i = 0; i < slow.size(); ++i) {
     ASSERT_TRUE(slow[i].Send(i % 2 == 0
                                  ? "POST / HTTP/1.1\r\n"
-                                 : "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n"));
+                                 : "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 90000\r\n\r\n"));
   }
   EXPECT_TRUE(IsServed(server));
   EXPECT_TRUE(Eventually([&] {
