@@ -17,15 +17,15 @@ constexpr const char* kKeyId = "1234abcd-12ab-34cd-56ef-1234567890ab";
 constexpr const char* kArn =
     "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
-// Every operation with an answer in which everything is there, ours included, and with an empty
-// one: a new member, or one that changes its spelling, shows in the file.
+// Every operation with an empty answer, and with one in which everything is there, ours included:
+// a new member, or one that changes its spelling, shows in the file.
 TEST(ToKmsJsonTest, TheBodiesOfEveryOperationAreThoseCommitted) {
   std::string bodies;
   for (const auto* method : KmsMethods()) {
     const auto answer = NewMessage(method->output_type());
-    bodies += method->name() + "\n  empty: " + ToKmsJson(*answer);
+    bodies += method->name() + "\n" + ToKmsJson(*answer) + "\n";
     FillSample(Extensions::kFilled, answer.get());
-    bodies += "\n  whole: " + ToKmsJson(*answer) + "\n";
+    bodies += ToKmsJson(*answer) + "\n\n";
   }
   hallmark::testing::ExpectGolden(HALLMARK_ANSWERS, bodies);
 }
