@@ -7,7 +7,8 @@
 #include <google/protobuf/message.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -39,7 +40,14 @@ class Doorkeeper final : public authn::SignatureAuthenticator {
   }
 
  private:
-  const std::shared_ptr<const Principal> principal_ = std::make_shared<Principal>();
+  const std::shared_ptr<const Principal> principal_ = std::make_shared<Principal>(Principal{
+      {.unique_id = "id",
+       .arn =
+           *PrincipalArn::Parse("arn:aws:iam::111122223333:user/Alice", Site{"aws", "us-west-2"})},
+      nullptr,
+      {},
+      {},
+      {}});
 };
 
 // Every other call succeeds; the rest are refused with a text that has whatever was sent.
