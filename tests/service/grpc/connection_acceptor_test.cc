@@ -281,7 +281,7 @@ class Keeper final : public net::ConnectionHandler {
 
 TEST(ConnectionAcceptorTest, WhileOthersAreResetLiveConnectionsStayCounted) {
   constexpr std::size_t kEach = 20;
-  std::vector<UniqueFd> kept;  // outside the acceptor's thread only once its count says so
+  std::vector<net::UniqueFd> kept;  // outside the acceptor's thread only once its count says so
   kept.reserve(2 * kEach + 1);
   hallmark::testing::PrintingObserver observer;
   auto listener = net::Listener::OpenTcp("127.0.0.1:0");
