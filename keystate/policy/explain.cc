@@ -1,5 +1,7 @@
 #include "keystate/policy/explain.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
 
 namespace hallmark {
@@ -14,6 +16,9 @@ std::string Join(const std::vector<std::string>& texts) {
   return joined;
 }
 
+// Of a key with many values, and so many conditions may ask for it that an answer would not arrive.
+constexpr std::size_t kShownValues = 5;
+
 ConditionTrace Trace(const Condition& condition, const AccessRequest& request, PolicyKind kind,
                      Effect effect) {
   ConditionTrace trace{condition.operator_name(),
@@ -23,7 +28,11 @@ ConditionTrace Trace(const Condition& condition, const AccessRequest& request, P
                        condition.Evaluate(request, kind, effect)};
   ValueBuffer buffer;
   const KeyValues values = KeyValues::Read(condition.key(), request, kind, buffer);
-  for (std::size_t i = 0; i < values.size(); ++i) trace.request_values.emplace_back(values[i]);
+  const std::size_t shown = std::min(values.size(), kShownValues);
+  for (std::size_t i = 0; i < shown; ++i) trace.request_values.emplace_back(values[i]);
+  if (shown < values.size()) {
+    trace.request_values.push_back("… and " + std::to_string(values.size() - shown) + " more");
+  }
   return trace;
 }
 

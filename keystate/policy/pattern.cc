@@ -1,8 +1,10 @@
 #include "keystate/policy/pattern.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace hallmark {
@@ -71,9 +73,19 @@ std::size_t BeginOfSuffix(const Piece& piece, std::string_view text) {
 // up to there ends at the byte just read. So every byte of the text is read once.
 std::size_t EndOfFirstByStates(const Piece& piece, std::string_view text) {
   constexpr std::size_t kBits = 64;
+  constexpr std::size_t kByteValues = 256;
+  constexpr std::size_t kTables = kByteValues + 2;
+  constexpr std::size_t kUsualWords = 4;
   const std::size_t words = (piece.bytes.size() + kBits - 1) / kBits;
-  std::vector<std::uint64_t> literal(256 * words);  // by byte: the states that it leads to
-  std::vector<std::uint64_t> any_one(words);        // the states that any character leads to
+  std::array<std::uint64_t, kTables * kUsualWords> usual_room;
+  std::vector<std::uint64_t> more_room(words > kUsualWords ? kTables * words : 0);
+  const std::span<std::uint64_t> room =
+      more_room.empty() ? std::span(usual_room).first(kTables * words) : std::span(more_room);
+  std::fill(room.begin(), room.end(), 0);
+  // By byte: the states that it leads to; then those that any character leads to, and the present.
+  const std::span<std::uint64_t> literal = room.first(kByteValues * words);
+  const std::span<std::uint64_t> any_one = room.subspan(literal.size(), words);
+  const std::span<std::uint64_t> states = room.last(words);
   for (std::size_t i = 0; i < piece.bytes.size(); ++i) {
     const auto folded = static_cast<unsigned char>(piece.Folded(piece.bytes[i]));
     std::uint64_t& word =
@@ -81,7 +93,6 @@ std::size_t EndOfFirstByStates(const Piece& piece, std::string_view text) {
     word |= std::uint64_t{1} << (i % kBits);
   }
   const std::uint64_t last = std::uint64_t{1} << ((piece.bytes.size() - 1) % kBits);
-  std::vector<std::uint64_t> states(words);
   for (std::size_t at = 0; at < text.size(); ++at) {
     const bool continues = Continues(text[at]);
     const auto folded = static_cast<unsigned char>(piece.Folded(text[at]));

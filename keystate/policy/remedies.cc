@@ -18,6 +18,9 @@ std::string StatementOf(const std::string& id, Decider policy) {
   return "\"" + id + "\" of the " + std::string(Name(policy));
 }
 
+// Beyond that nobody reads on, and an answer would not arrive.
+constexpr std::size_t kMostSentences = 30;
+
 class Sentences {
  public:
   Sentences(const AccessRequest& request, const Explanation& explanation)
@@ -132,6 +135,7 @@ class Sentences {
         }
         for (const ConditionTrace& condition : statement.conditions) {
           if (condition.outcome == ConditionOutcome::kMet) continue;
+          if (sentences_.size() == kMostSentences) return;
           Add("Statement " + StatementOf(statement.id, policy) +
               " would allow it, but its condition is not met: " + Describe(condition) + ".");
         }
