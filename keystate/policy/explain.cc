@@ -84,7 +84,8 @@ std::string Describe(const ConditionTrace& trace) {
   if (trace.outcome == ConditionOutcome::kUnresolved) {
     return condition + ": a variable has no value in the request";
   }
-  if (trace.request_values.empty()) return condition + ": the key is absent from the request";
+  if (trace.request_values.empty())
+    return condition + ": the condition key is absent from the request";
   return condition + ": the request has " + Join(trace.request_values);
 }
 
