@@ -34,7 +34,10 @@ Caller CallerOf(const Principal& principal) {
   caller.permissions_boundary = principal.boundary.get();
   caller.session_policy = principal.session_policy.get();
   caller.role_id = who.role_id;
-  caller.role_arn = principal.is_session() ? std::string_view(principal.role_arn) : caller.arn;
+  // A role is itself what its sessions have the role in.
+  if (who.is_session) {
+    caller.role_arn = principal.is_session() ? std::string_view(principal.role_arn) : caller.arn;
+  }
   caller.tags = TagList(principal.is_session() ? principal.session_tags : principal.record.tags);
   return caller;
 }

@@ -141,11 +141,6 @@ GrantDemand DemandOnParent(const GrantRecord& child, std::string_view source_arn
   return {.operations = wanted, .source_arn = source_arn};
 }
 
-std::optional<CoveringGrant> FindParent(const GrantSet& grants, const GrantCaller& caller,
-                                        const GrantRecord& child, std::string_view source_arn) {
-  return grants.FindCovering(caller, DemandOnParent(child, source_arn));
-}
-
 RetireDecision MayRetire(const GrantRecord& grant, const GrantCaller& caller,
                          const AccountId& key_account) {
   Named named = NamedBy(grant.retiring_id, caller);

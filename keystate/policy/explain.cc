@@ -1,5 +1,8 @@
 #include "keystate/policy/explain.h"
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <utility>
 
 namespace hallmark {
@@ -14,6 +17,18 @@ std::string Join(const std::vector<std::string>& texts) {
   return joined;
 }
 
+// Of a long value, and of a key with many values: so many conditions may ask for it that an answer
+// would not arrive.
+constexpr std::size_t kShownValues = 5;
+constexpr std::size_t kShownBytes = 256;
+
+std::string Shortened(std::string_view value) {
+  if (value.size() <= kShownBytes) return std::string(value);
+  std::size_t end = kShownBytes;
+  while (end > 0 && (static_cast<unsigned char>(value[end]) & 0xC0U) == 0x80U) --end;
+  return std::string(value.substr(0, end)) + "…";
+}
+
 ConditionTrace Trace(const Condition& condition, const AccessRequest& request, PolicyKind kind,
                      Effect effect) {
   ConditionTrace trace{condition.operator_name(),
@@ -23,7 +38,11 @@ ConditionTrace Trace(const Condition& condition, const AccessRequest& request, P
                        condition.Evaluate(request, kind, effect)};
   ValueBuffer buffer;
   const KeyValues values = KeyValues::Read(condition.key(), request, kind, buffer);
-  for (std::size_t i = 0; i < values.size(); ++i) trace.request_values.emplace_back(values[i]);
+  const std::size_t shown = std::min(values.size(), kShownValues);
+  for (std::size_t i = 0; i < shown; ++i) trace.request_values.push_back(Shortened(values[i]));
+  if (shown < values.size()) {
+    trace.request_values.push_back("… and " + std::to_string(values.size() - shown) + " more");
+  }
   return trace;
 }
 
@@ -75,7 +94,8 @@ std::string Describe(const ConditionTrace& trace) {
   if (trace.outcome == ConditionOutcome::kUnresolved) {
     return condition + ": a variable has no value in the request";
   }
-  if (trace.request_values.empty()) return condition + ": the key is absent from the request";
+  if (trace.request_values.empty())
+    return condition + ": the condition key is absent from the request";
   return condition + ": the request has " + Join(trace.request_values);
 }
 
@@ -92,11 +112,11 @@ Explanation ExplainInShort(const AccessRequest& request, const Decision& decisio
 
 Explanation Explain(const AccessRequest& request, const Decision& decision) {
   Explanation explanation = ExplainInShort(request, decision);
-  const std::pair<Decider, const Policy*> policies[] = {
-      {Decider::kKeyPolicy, request.key_policy},
-      {Decider::kIdentityPolicy, request.caller.identity_policy},
-      {Decider::kPermissionsBoundary, request.caller.permissions_boundary},
-      {Decider::kSessionPolicy, request.caller.session_policy}};
+  const std::array policies{
+      std::pair{Decider::kKeyPolicy, request.key_policy},
+      std::pair{Decider::kIdentityPolicy, request.caller.identity_policy},
+      std::pair{Decider::kPermissionsBoundary, request.caller.permissions_boundary},
+      std::pair{Decider::kSessionPolicy, request.caller.session_policy}};
   for (const auto& [decider, policy] : policies) {
     if (policy == nullptr) continue;
     PolicyTrace trace{

@@ -18,7 +18,7 @@ struct ConditionTrace {
   std::string operator_name;  // as written: "StringEqualsIfExists"
   std::string key;
   std::vector<std::string> policy_values;
-  // What the request has; empty: the key is absent from it.
+  // What the request has, the first few; empty: the key is absent from it.
   std::vector<std::string> request_values;
   ConditionOutcome outcome;
 };

@@ -36,17 +36,15 @@ bool KeyGrants::VisitAllTo(std::string_view grantee_id, bool to_session, const G
 
 void KeyGrants::VisitGrants(const AccessRequest& request, GrantVisitor& visitor) const {
   const std::string_view source_arn = request.context.source_arn.value_or(std::string_view());
-  if (child_ != nullptr) {
-    if (const auto parent = FindParent(view_.grants, caller_, *child_, source_arn)) {
-      visitor.Visit(MatchOf(*parent->grant, parent->to_session));
-    }
-    return;
-  }
-  const GrantDemand demand{GrantOperations::BitOf(request.operation), source_arn};
+  const GrantDemand demand =
+      child_ != nullptr ? DemandOnParent(*child_, source_arn)
+                        : GrantDemand{GrantOperations::BitOf(request.operation), source_arn};
   if (demand.operations == 0) return;
   const auto first = view_.grants.FindCovering(caller_, demand);
   if (!first || !visitor.Visit(MatchOf(*first->grant, first->to_session))) return;
-  // Something stands in the way of that one and need not of others: rare, and slow.
+  // At home that was the one on which least stands in the way. Abroad it counts who made it, too:
+  // rare, and slow.
+  if (caller_.account == view_.key.account) return;
   const std::string_view self = caller_.is_root ? caller_.account.text() : caller_.unique_id;
   if (!self.empty() && !VisitAllTo(self, caller_.is_session, demand, visitor)) return;
   if (caller_.is_session) VisitAllTo(caller_.role_id, /*to_session=*/false, demand, visitor);

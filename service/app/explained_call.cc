@@ -369,7 +369,8 @@ ExplainedCall ExplainCall(const Engine& engine, const CallContext& call, const P
   if (!target.alias_arn.empty()) need = explainer.OnResource(operation, target.alias_arn);
   if (allowed() && target.previous != nullptr) {
     need = explainer.OnKey(*target.previous);
-    if (!allowed() || !StateAllows(operation, *target.previous, KeyRole::kPreviousTarget)) {
+    // Its state never stands in the way.
+    if (!allowed()) {
       key = target.previous;
       role = KeyRole::kPreviousTarget;
     }

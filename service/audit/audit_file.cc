@@ -45,10 +45,18 @@ bool MayPass(int reason) {
   return reason == ENOSPC || reason == EDQUOT || reason == EIO || reason == EINTR;
 }
 
+// Cuts off what stands behind `length`. To cut is also to lengthen, with bytes that are no record:
+// not for a file that somebody else has cut.
+int CutTo(FileCalls& calls, int fd, off_t& length) {
+  struct stat status {};
+  if (fstat(fd, &status) == 0) length = std::min(length, status.st_size);
+  return calls.Truncate(fd, length);
+}
+
 // Leaves no part of a line behind `whole`: cuts it off or, in a file that may only grow, ends it,
 // so that it stands alone. The length then; nothing: neither could be done.
 std::optional<off_t> EndWithWholeLine(FileCalls& calls, int fd, off_t whole) {
-  if (calls.Truncate(fd, whole) == 0) return whole;
+  if (CutTo(calls, fd, whole) == 0) return whole;
   const int reason = errno;
   struct stat status {};
   if (fstat(fd, &status) != 0) return std::nullopt;
@@ -158,7 +166,7 @@ Result<std::unique_ptr<AuditFile>, std::string> AuditFile::Open(const std::files
 AuditFile::~AuditFile() {
   MutexLock lock(mu_);
   // Blocks that were set aside and are not used go back.
-  static_cast<void>(calls_->Truncate(fd_, size_));
+  static_cast<void>(CutTo(*calls_, fd_, size_));
   close(fd_);
 }
 
@@ -196,7 +204,7 @@ bool AuditFile::AppendLocked(std::string_view line) {
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) {
       // Half a line would spoil the next one. If it stays now, Recover sees to it.
-      static_cast<void>(calls_->Truncate(fd_, size_));
+      static_cast<void>(CutTo(*calls_, fd_, size_));
       Fail();
       return false;
     }

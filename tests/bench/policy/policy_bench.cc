@@ -1,5 +1,6 @@
 // What a decision costs, and what compiling a policy costs.
 #include "keystate/authorize.h"
+#include "keystate/policy/pattern.h"
 #include "keystate/policy/render.h"
 #include "service/app/access.h"
 #include "tests/keystate/policy/bench_policies.h"
@@ -29,6 +30,16 @@ Policy CompileOrDie(std::string_view document, PolicyKind kind) {
   if (!policy) std::abort();
   return *std::move(policy);
 }
+
+// The worst of patterns: a piece of so many bytes that almost stands at every place of the text.
+void BM_MatchAlmostEverywhere(benchmark::State& state) {
+  const auto piece = static_cast<std::size_t>(state.range(0));
+  const Pattern pattern("*" + std::string(piece - 2, 'a') + "?b*", LetterCase::kSensitive);
+  const std::string text(static_cast<std::size_t>(state.range(1)), 'a');
+  if (pattern.Matches(text)) std::abort();
+  for (auto _ : state) benchmark::DoNotOptimize(pattern.Matches(text));
+}
+BENCHMARK(BM_MatchAlmostEverywhere)->ArgsProduct({{8, 33, 120}, {250, 2'000}});
 
 // GenerateMac by a user whose identity policy has range(0) statements, of which the last allows it
 // under five conditions; the key has the default policy.

@@ -125,12 +125,12 @@ Verdict Condition(std::string op, const std::string& key, const Json& json,
     }
     return false;
   }
-  if (!present) return if_exists || set == kAll || (set == kPlain && negated);
   if (StartsWith(op, "String")) {
     for (const std::string& text : listed) {
       if (!Read(text, true, request)) return std::nullopt;
     }
   }
+  if (!present) return if_exists || set == kAll || (set == kPlain && negated);
   std::vector<bool> passes;
   for (const std::string& requested : found->second) {
     bool any = false;

@@ -1,4 +1,5 @@
 // What policies judge of a CreateGrant.
+#include "tests/keystate/grants/test_grants.h"
 #include "tests/service/app/operations_fixture.h"
 
 #include <gtest/gtest.h>
@@ -46,6 +47,37 @@ TEST_F(GrantConditionsTest, NoSpellingOfAPrincipalGetsRoundADeny) {
 TEST_F(GrantConditionsTest, APrincipalThatDoesNotExistIsJudgedAsItWasSent) {
   EXPECT_THAT(CreateGrant("nobody"), Raises(Exception::kAccessDeniedException));
   EXPECT_THAT(CreateGrant("nobody-else"), Raises(Exception::kInvalidArnException));
+}
+
+// Of two grants that let a foreign caller make this one, the key's owner made one, which needs the
+// consent of the caller's own account, and its own account the other, which has it.
+TEST_F(GrantConditionsTest, AbroadAnyParentCounts) {
+  AddCaller("Dave", "", "444455556666");
+  const AccountId abroad = *AccountId::Parse("444455556666");
+  caller_ = AddCaller("Carol", "", "444455556666");
+  for (const unsigned owners : {1U, 2U}) {
+    const auto parents = [&](bool with_own) {
+      const auto parent = [](unsigned number) {
+        return testing::TestGrant(number, "Carol",
+                                  {Operation::kCreateGrant, Operation::kGenerateMac});
+      };
+      GrantRecord own = parent(3 - owners);
+      own.issuing_account = abroad;
+      return with_own ? testing::GrantsOf({parent(owners), own})
+                      : testing::GrantsOf({parent(owners)});
+    };
+    v1::CreateGrantRequest request;
+    request.set_key_id(keys_.Find(*KeyId::Parse(key_))->arn);
+    request.set_grantee_principal("arn:aws:iam::444455556666:user/Dave");
+    request.add_operations(v1::GRANT_OPERATION_GENERATE_MAC);
+    request.set_dry_run(true);
+    for (const bool with_own : {false, true}) {
+      Change(key_, [&](KeyView& view) { view.grants = parents(with_own); });
+      EXPECT_THAT(Call<v1::CreateGrantResponse>(Operation::kCreateGrant, request),
+                  Raises(with_own ? Exception::kDryRunOperationException
+                                  : Exception::kAccessDeniedException));
+    }
+  }
 }
 
 }  // namespace

@@ -116,6 +116,18 @@ TEST_F(AuditFileTest, RemovesTheRestOfALineThatACrashCutOff) {
   EXPECT_THAT(Lines(), ElementsAre("one", "two"));
 }
 
+TEST_F(AuditFileTest, AFileThatSomebodyCutIsNotLengthened) {
+  {
+    const auto file = Open();
+    ASSERT_TRUE(file->Reserve(200));
+    EXPECT_TRUE(file->Append("one", 100));
+    std::filesystem::resize_file(path_, 0);
+    EXPECT_TRUE(file->Append("two", 100));
+  }
+  EXPECT_THAT(Lines(), ElementsAre("two"));
+  EXPECT_NE(Open(), nullptr);
+}
+
 // `audit.file` names something else, such as a PIN, which has no end of line.
 TEST_F(AuditFileTest, WhatIsNoRestOfALineIsLeftAlone) {
   for (const char* const content : {"1234", "one\ntwo"}) {
