@@ -8,9 +8,9 @@
 namespace hallmark {
 namespace {
 
-constexpr OperationSet kIamOnly{Operation::kCreateKey, Operation::kGenerateRandom,
-                                Operation::kListAliases, Operation::kListKeys,
-                                Operation::kListRetirableGrants};
+constexpr OperationSet kIamOnly{Operation::kCreateKey,      Operation::kExplain,
+                                Operation::kGenerateRandom, Operation::kListAliases,
+                                Operation::kListKeys,       Operation::kListRetirableGrants};
 
 // Source: KMS developer guide, "Allowing users in other accounts to use a KMS key".
 constexpr OperationSet kAcrossAccounts{Operation::kCreateGrant, Operation::kDescribeKey,
@@ -165,7 +165,8 @@ Decision DeniedAbroad(const AccessRequest& request, const Verdicts& verdicts, De
   return denied;
 }
 
-std::string_view NameOf(Decider decider) {
+// As texts for callers have it.
+std::string_view KindOf(Decider decider) {
   switch (decider) {
     case Decider::kKeyPolicy:
       return "a resource-based policy";
@@ -188,7 +189,7 @@ std::string Reason(const Decision& decision, const std::string& action) {
   };
   switch (decision.refusal) {
     case Refusal::kExplicitDeny:
-      return " with an explicit deny in " + std::string(NameOf(decision.decider));
+      return " with an explicit deny in " + std::string(KindOf(decision.decider));
     case Refusal::kNoIdentityPolicyAllows:
       return nothing("identity-based policy");
     case Refusal::kNoResourcePolicyAllows:
@@ -207,6 +208,24 @@ std::string Reason(const Decision& decision, const std::string& action) {
 }
 
 }  // namespace
+
+std::string_view Name(Decider decider) {
+  switch (decider) {
+    case Decider::kNothing:
+      return "";
+    case Decider::kKeyPolicy:
+      return "key policy";
+    case Decider::kIdentityPolicy:
+      return "identity policy";
+    case Decider::kPermissionsBoundary:
+      return "permissions boundary";
+    case Decider::kSessionPolicy:
+      return "session policy";
+    case Decider::kGrant:
+      return "grant";
+  }
+  return "";
+}
 
 bool ConsultsKeyPolicy(Operation operation) { return !kIamOnly.Contains(operation); }
 

@@ -20,6 +20,9 @@ enum class Decider {
   kGrant,
 };
 
+// "key policy", "grant"; empty for kNothing.
+std::string_view Name(Decider decider);
+
 // Why a request is refused, as its text says it.
 enum class Refusal {
   kNone,
@@ -44,8 +47,9 @@ struct Decision {
 // Explicit deny beats any allow; nothing matching means deny. There is no administrator branch: an
 // administrator is a policy. The rules stand in keystate/README.md, "Who may do what".
 //
-// Does not allocate where policies decide, unless a condition asks for kms:ResourceAliases or a
-// variable makes a text longer than 512 bytes.
+// Does not allocate where policies decide, unless a condition asks for kms:ResourceAliases, a
+// variable makes a text longer than 512 bytes, or more than 256 bytes stand between two * of a
+// pattern.
 Decision Authorize(const AccessRequest& request);
 
 // The AccessDeniedException for a refusal; across accounts it does not name the resource.

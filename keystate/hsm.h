@@ -60,7 +60,8 @@ class MacTask {
   // has changed. Failure goes to Finish.
   virtual Result<MacKey> Admit() = 0;
 
-  // Called exactly once, on any thread; must not block.
+  // Called exactly once, on any thread, which may be one of a token's: it writes the call's record,
+  // and beyond that must not block.
   virtual void Finish(Result<MacTag> tag) = 0;
 };
 

@@ -100,18 +100,15 @@ std::string KeyId::ToString() const {
 
 std::optional<GrantId> GrantId::Parse(std::string_view text) {
   GrantId id;
-  if (text.size() != 2 * id.bytes_.size() || !std::all_of(text.begin(), text.end(), IsLowerHex)) {
+  if (text.size() != id.digits_.size() || !std::all_of(text.begin(), text.end(), IsLowerHex)) {
     return std::nullopt;
   }
-  const std::optional<Bytes> bytes = FromHex(text);
-  std::copy(bytes->begin(), bytes->end(), id.bytes_.begin());
+  std::copy(text.begin(), text.end(), id.digits_.begin());
   return id;
 }
 
 GrantId GrantId::FromRandom(const std::array<std::byte, 32>& random) {
-  GrantId id;
-  id.bytes_ = random;
-  return id;
+  return *Parse(ToHex(random));
 }
 
 std::string KeyArn(const Site& site, const AccountId& account, const KeyId& id) {

@@ -60,13 +60,13 @@ class GrantId {
   static std::optional<GrantId> Parse(std::string_view text);
   static GrantId FromRandom(const std::array<std::byte, 32>& random);
 
-  std::string ToString() const { return ToHex(bytes_); }
-  const std::array<std::byte, 32>& bytes() const { return bytes_; }
+  std::string_view text() const { return {digits_.data(), digits_.size()}; }
+  std::string ToString() const { return std::string(text()); }
   auto operator<=>(const GrantId&) const = default;
 
  private:
   GrantId() = default;
-  std::array<std::byte, 32> bytes_{};
+  std::array<char, 64> digits_{};
 };
 
 // arn:<partition>:kms:<region>:<account>:key/<id>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "keystate/grants/grant_set.h"
+#include "keystate/policy/policy_cache.h"
 #include "keystate/records.h"
 
 #include <memory>
@@ -19,6 +20,8 @@ struct KeyView {
   std::vector<BindingRecord> bindings;  // ready ones only
   std::vector<TagRecord> tags;          // in the order of their positions
   GrantSet grants{};
+  // Never null once the view is published.
+  StoredPolicyPtr policy{};
 };
 
 using KeyViewPtr = std::shared_ptr<const KeyView>;

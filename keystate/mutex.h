@@ -20,6 +20,9 @@ namespace hallmark {
 class HALLMARK_THREAD_ANNOTATION(capability("mutex")) Mutex {
  public:
   void lock() HALLMARK_THREAD_ANNOTATION(acquire_capability()) { mu_.lock(); }
+  bool try_lock() HALLMARK_THREAD_ANNOTATION(try_acquire_capability(true)) {
+    return mu_.try_lock();
+  }
   void unlock() HALLMARK_THREAD_ANNOTATION(release_capability()) { mu_.unlock(); }
 
  private:

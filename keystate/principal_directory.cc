@@ -1,5 +1,7 @@
 #include "keystate/principal_directory.h"
 
+#include "keystate/grants/grant_caller.h"
+
 #include <utility>
 
 namespace hallmark {
@@ -11,6 +13,13 @@ std::shared_ptr<const Principal> Lookup(const Map& map, const Key& key) {
   return found == map.end() ? nullptr : found->second;
 }
 
+// A namesake may have been added since: its entry is not ours to erase.
+template <class Map, class Key>
+void EraseEntryOf(const std::shared_ptr<const Principal>& principal, const Key& key, Map& map) {
+  const auto found = map.find(key);
+  if (found != map.end() && found->second == principal) map.erase(found);
+}
+
 std::string RoleKey(const AccountId& account, std::string_view name) {
   std::string key(account.text());
   return key.append(" ").append(name);
@@ -19,11 +28,17 @@ std::string RoleKey(const AccountId& account, std::string_view name) {
 }  // namespace
 
 Caller CallerOf(const Principal& principal) {
-  Caller caller{principal.record.arn.text(), principal.record.arn.account(),
-                principal.record.unique_id};
+  const GrantCaller who = GrantCaller::Of(principal.record);
+  Caller caller{principal.record.arn.text(), who.account, who.unique_id};
   caller.identity_policy = principal.policy.get();
   caller.permissions_boundary = principal.boundary.get();
   caller.session_policy = principal.session_policy.get();
+  caller.role_id = who.role_id;
+  // A role is itself what its sessions have the role in.
+  if (who.is_session) {
+    caller.role_arn = principal.is_session() ? std::string_view(principal.role_arn) : caller.arn;
+  }
+  caller.tags = TagList(principal.is_session() ? principal.session_tags : principal.record.tags);
   return caller;
 }
 
@@ -32,6 +47,11 @@ PrincipalDirectory::PrincipalDirectory() : index_(std::make_shared<const Index>(
 std::shared_ptr<const Principal> PrincipalDirectory::FindByFingerprint(
     const CertificateFingerprint& fingerprint) const {
   return Lookup(index_.Load()->by_fingerprint, fingerprint);
+}
+
+std::shared_ptr<const Principal> PrincipalDirectory::FindBySpiffeId(
+    std::string_view spiffe_id) const {
+  return Lookup(index_.Load()->by_spiffe_id, spiffe_id);
 }
 
 std::shared_ptr<const Principal> PrincipalDirectory::FindByArn(std::string_view arn) const {
@@ -75,15 +95,13 @@ void PrincipalDirectory::Erase(Index& index, const std::string& unique_id) {
   const std::shared_ptr<const Principal> old = Lookup(index.by_id, unique_id);
   if (old == nullptr) return;
   for (const CertificateRecord& certificate : old->certificates) {
-    index.by_fingerprint.erase(certificate.fingerprint);
+    EraseEntryOf(old, certificate.fingerprint, index.by_fingerprint);
   }
-  // A namesake may have been added since: its entry is not ours to erase.
-  const auto by_arn = index.by_arn.find(old->record.arn.text());
-  if (by_arn != index.by_arn.end() && by_arn->second == old) index.by_arn.erase(by_arn);
   const PrincipalArn& arn = old->record.arn;
+  EraseEntryOf(old, old->record.spiffe_id, index.by_spiffe_id);
+  EraseEntryOf(old, arn.text(), index.by_arn);
   if (arn.kind() == PrincipalKind::kRole) {
-    const auto role = index.roles.find(RoleKey(arn.account(), arn.role_name()));
-    if (role != index.roles.end() && role->second == old) index.roles.erase(role);
+    EraseEntryOf(old, RoleKey(arn.account(), arn.role_name()), index.roles);
   }
   index.sessions.erase({old->record.role_id, unique_id});
   const auto count = index.principals_of_account.find(arn.account());
@@ -94,6 +112,9 @@ void PrincipalDirectory::Erase(Index& index, const std::string& unique_id) {
 void PrincipalDirectory::Insert(Index& index, const std::shared_ptr<const Principal>& principal) {
   for (const CertificateRecord& certificate : principal->certificates) {
     index.by_fingerprint[certificate.fingerprint] = principal;
+  }
+  if (!principal->record.spiffe_id.empty()) {
+    index.by_spiffe_id[principal->record.spiffe_id] = principal;
   }
   index.by_arn[principal->record.arn.text()] = principal;
   index.by_id[principal->record.unique_id] = principal;
@@ -115,10 +136,16 @@ void PrincipalDirectory::Load(const std::vector<std::shared_ptr<const Principal>
 }
 
 void PrincipalDirectory::Publish(const std::shared_ptr<const Principal>& principal) {
+  Publish(std::vector{principal});
+}
+
+void PrincipalDirectory::Publish(const std::vector<std::shared_ptr<const Principal>>& principals) {
   MutexLock lock(writers_mu_);
   auto next = std::make_shared<Index>(*index_.Load());
-  Erase(*next, principal->record.unique_id);
-  Insert(*next, principal);
+  for (const auto& principal : principals) {
+    Erase(*next, principal->record.unique_id);
+    Insert(*next, principal);
+  }
   index_.Publish(std::move(next));
 }
 

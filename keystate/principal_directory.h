@@ -29,6 +29,13 @@ struct Principal {
   // document as its session policy.
   std::shared_ptr<const Policy> boundary{};
   std::shared_ptr<const Policy> session_policy{};
+  std::string boundary_document{};  // as it was given; of a session empty
+  // Of an assumed-role session its role's; empty otherwise.
+  std::string role_arn{};
+  // Of an assumed-role session its role's tags and its own; others have those of their records.
+  std::vector<PrincipalTag> session_tags{};
+
+  bool is_session() const { return !record.role_id.empty(); }
 };
 
 // The principal as authorization sees it. Borrows from it.
@@ -42,6 +49,7 @@ class PrincipalDirectory {
   // The principal to whom this certificate belongs, or null.
   std::shared_ptr<const Principal> FindByFingerprint(
       const CertificateFingerprint& fingerprint) const;
+  std::shared_ptr<const Principal> FindBySpiffeId(std::string_view spiffe_id) const;
   std::shared_ptr<const Principal> FindByArn(std::string_view arn) const;
   std::shared_ptr<const Principal> FindByUniqueId(std::string_view unique_id) const;
   // The role of this name, whatever its path.
@@ -57,6 +65,8 @@ class PrincipalDirectory {
   void Load(const std::vector<std::shared_ptr<const Principal>>& principals);
   // Adds the principal or replaces the one with its unique id.
   void Publish(const std::shared_ptr<const Principal>& principal);
+  // The same for several: whoever looks sees all of them or none.
+  void Publish(const std::vector<std::shared_ptr<const Principal>>& principals);
   void Withdraw(const std::string& unique_id);
 
  private:
@@ -64,6 +74,7 @@ class PrincipalDirectory {
     std::map<std::string, std::shared_ptr<const Principal>, std::less<>> by_arn;
     std::map<std::string, std::shared_ptr<const Principal>, std::less<>> by_id;
     std::map<CertificateFingerprint, std::shared_ptr<const Principal>> by_fingerprint;
+    std::map<std::string, std::shared_ptr<const Principal>, std::less<>> by_spiffe_id;
     // "<account> <name>", without the path.
     std::map<std::string, std::shared_ptr<const Principal>, std::less<>> roles;
     // Role and session by unique ids.

@@ -177,6 +177,8 @@ struct PrincipalRecord {
   // Of an assumed-role session, the unique id of its role; empty otherwise.
   std::string role_id{};
   std::vector<PrincipalTag> tags{};
+  // By which certificates of its trust domain know it; empty: it is known by fingerprints alone.
+  std::string spiffe_id{};
   Revision revision = 0;
 };
 

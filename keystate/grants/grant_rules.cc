@@ -132,14 +132,13 @@ Result<GrantPtr> FindGrant(const GrantSet& grants, std::string_view grant_id) {
   return grant;
 }
 
-std::optional<CoveringGrant> FindParent(const GrantSet& grants, const GrantCaller& caller,
-                                        const GrantRecord& child, std::string_view source_arn) {
+GrantDemand DemandOnParent(const GrantRecord& child, std::string_view source_arn) {
   const auto wanted = static_cast<GrantOperations::Bits>(
       child.operations.bits() | GrantOperations::BitOf(Operation::kCreateGrant));
   // A parent that is constrained counts in this call only if it has the call's SourceArn, and the
   // child is as strict only if it has the same.
   if (child.source_arn != source_arn) source_arn = {};
-  return grants.FindCovering(caller, {.operations = wanted, .source_arn = source_arn});
+  return {.operations = wanted, .source_arn = source_arn};
 }
 
 RetireDecision MayRetire(const GrantRecord& grant, const GrantCaller& caller,

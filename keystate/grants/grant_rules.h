@@ -58,11 +58,11 @@ Status CheckGrantQuota(const GrantSet& grants);
 // Errors: InvalidGrantIdException for a text that cannot be an id; NotFoundException.
 Result<GrantPtr> FindGrant(const GrantSet& grants, std::string_view grant_id);
 
-// The one grant that lets the caller make `child`: it allows CreateGrant and every operation of the
-// child, and every constraint of its own is the child's, too. What a policy lets the caller make is
-// not asked here: that has no such limit. `source_arn` is that of the call; empty: none.
-std::optional<CoveringGrant> FindParent(const GrantSet& grants, const GrantCaller& caller,
-                                        const GrantRecord& child, std::string_view source_arn);
+// What a grant must allow that lets its grantee make `child`: CreateGrant and every operation of
+// the child, and every constraint of its own is the child's, too: one parent has it all. What a
+// policy lets the caller make has no such limit. `source_arn` is that of the call, and borrowed;
+// empty: none.
+GrantDemand DemandOnParent(const GrantRecord& child, std::string_view source_arn);
 
 // What retiring a grant takes beside that no policy explicitly denies it.
 enum class RetireRight {

@@ -9,6 +9,9 @@ namespace {
 
 using Bits = GrantOperations::Bits;
 
+// The constraint of a grant is not applied to it.
+constexpr Bits kUnconstrained = GrantOperations::BitOf(Operation::kRetireGrant);
+
 bool HasAll(Bits bits, Bits wanted) { return (bits & wanted) == wanted; }
 
 // What makes a repeat of a CreateGrant.
@@ -18,6 +21,16 @@ auto Parameters(const GrantRecord& grant) {
 }
 
 }  // namespace
+
+bool AreAlike(const GrantRecord& a, const GrantRecord& b) {
+  return Parameters(a) == Parameters(b) && a.operations.bits() == b.operations.bits();
+}
+
+bool Covers(const GrantRecord& grant, const GrantDemand& demand) {
+  if (demand.operations == 0 || !HasAll(grant.operations.bits(), demand.operations)) return false;
+  return grant.source_arn.empty() || grant.source_arn == demand.source_arn ||
+         HasAll(kUnconstrained, demand.operations);
+}
 
 bool GrantSet::GranteeLess::operator()(const GrantPtr& a, const GrantPtr& b) const {
   return std::tie(a->grantee_id, a->id) < std::tie(b->grantee_id, b->id);
@@ -46,9 +59,7 @@ bool GrantSet::ParameterLess::operator()(const GrantPtr& a, const GrantRecord& b
 GrantSet::Allowed GrantSet::Allowed::Of(const GrantPtr& grant) {
   const Bits all = grant->operations.bits();
   if (grant->source_arn.empty()) return {all, all};
-  // The constraint is not applied to RetireGrant.
-  constexpr Bits kRetire = GrantOperations::BitOf(Operation::kRetireGrant);
-  return {static_cast<Bits>(all & kRetire), all};
+  return {static_cast<Bits>(all & kUnconstrained), all};
 }
 
 GrantSet GrantSet::Of(std::vector<GrantRecord> grants) {
@@ -108,12 +119,8 @@ const GrantRecord* GrantSet::FindTo(std::string_view grantee_id, const GrantDema
         [&](const Allowed& allowed) { return HasAll(allowed.*where, demand.operations); },
         [&](const GrantPtr& grant) {
           if (grant->grantee_id != grantee_id) return false;
-          const Allowed allowed = Allowed::Of(grant);
-          const bool covers = HasAll(allowed.always, demand.operations) ||
-                              (HasAll(allowed.with_source, demand.operations) &&
-                               grant->source_arn == demand.source_arn);
-          if (covers) found = grant.get();
-          return !covers;
+          if (Covers(*grant, demand)) found = grant.get();
+          return found == nullptr;
         });
   };
   look(&Allowed::always);
@@ -143,10 +150,7 @@ GrantPtr GrantSet::FindRepeated(const GrantRecord& wanted) const {
   if (empty() || wanted.name.empty()) return nullptr;
   GrantPtr found;
   indexes_->by_parameters.VisitFrom(wanted, [&](const GrantPtr& grant) {
-    if (Parameters(*grant) == Parameters(wanted) &&
-        grant->operations.bits() == wanted.operations.bits()) {
-      found = grant;
-    }
+    if (AreAlike(*grant, wanted)) found = grant;
     return false;
   });
   return found;

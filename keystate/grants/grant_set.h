@@ -23,6 +23,10 @@ struct CoveringGrant {
   bool to_session;
 };
 
+// Whether both were made by the same account with the same name and parameters. Principals are
+// compared by their unique ids, operations whatever their order.
+bool AreAlike(const GrantRecord& a, const GrantRecord& b);
+
 // What a grant must allow to be of use.
 struct GrantDemand {
   // All of them, in one grant: two grants are never added up. None: no grant helps.
@@ -30,6 +34,9 @@ struct GrantDemand {
   // aws:SourceArn of the call; empty: it carries none.
   std::string_view source_arn{};
 };
+
+// Whether the grant, by itself, allows all of it in this call, whoever the grantee is.
+bool Covers(const GrantRecord& grant, const GrantDemand& demand);
 
 // An immutable version of a key's grants. With and Without make another, at a cost of O(log n) time
 // and memory; a copy is one pointer, and a key without grants costs nothing more than that.
@@ -61,9 +68,7 @@ class GrantSet {
   std::optional<CoveringGrant> FindCovering(const GrantCaller& caller,
                                             const GrantDemand& demand) const;
 
-  // The grant of the same name that was made by the same account with the same parameters, if the
-  // name is not empty: a repeat of that CreateGrant. Principals are compared by their unique ids,
-  // operations whatever their order.
+  // The grant that is like this one, if the name is not empty: a repeat of its CreateGrant.
   GrantPtr FindRepeated(const GrantRecord& wanted) const;
 
   // At most `limit` grants in the order of their ids, beginning after `after`: all, or those to one

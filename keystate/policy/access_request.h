@@ -15,7 +15,8 @@ class Policy;
 struct Caller {
   std::string_view arn;
   AccountId account;
-  // Of an assumed-role session "<role's unique id>:<session name>".
+  // Of an assumed-role session "<role's unique id>:<session name>"; empty for a role that calls for
+  // itself, which counts as a session that nothing can name.
   std::string_view unique_id;
   // Of the role, when the caller is an assumed-role session; empty otherwise.
   std::string_view role_id{};
@@ -26,6 +27,8 @@ struct Caller {
   const Policy* permissions_boundary = nullptr;
   const Policy* session_policy = nullptr;
   TagList tags{};
+  // False: aws:userid is absent. For what-if questions of somebody who may not learn it.
+  bool shows_user_id = true;
 
   bool is_session() const { return !role_id.empty(); }
   bool is_root() const { return arn.ends_with(":root"); }

@@ -178,7 +178,11 @@ std::string Condition::AddValue(const JsonValue& json, bool variables) {
       }
       break;
     case Family::kBinary:
-      if (!DecodeBase64(value.text)) reason = is_not("base64");
+      if (auto bytes = DecodeBase64(value.text)) {
+        value.compiled = *std::move(bytes);
+      } else {
+        reason = is_not("base64");
+      }
       break;
   }
   if (const auto* text = std::get_if<TextTemplate>(&value.compiled)) {
@@ -294,7 +298,7 @@ bool Condition::ValueMatches(const Value& value, std::string_view requested,
     case Family::kBool:
       return EqualIgnoringCase(requested, value.text);
     case Family::kBinary:
-      return DecodeBase64(value.text) == requested;
+      return std::get<std::string>(value.compiled) == requested;
     case Family::kNull:
       break;  // asks whether there is a value, not which
   }
@@ -323,12 +327,12 @@ ConditionOutcome Condition::Evaluate(const AccessRequest& request, PolicyKind ki
       return EqualIgnoringCase(value.text, "true") == absent;
     }));
   }
+  if (has_variables_ && !ResolveAll(request, kind)) return ConditionOutcome::kUnresolved;
   if (absent) {
     // A set operator asks about the values that are there: all of none, any of none.
     if (if_exists_ || quantifier_ == Quantifier::kForAllValues) return ConditionOutcome::kMet;
     return outcome(quantifier_ == Quantifier::kNone && row_->negated);
   }
-  if (has_variables_ && !ResolveAll(request, kind)) return ConditionOutcome::kUnresolved;
 
   // Without a set operator a negated condition refuses each listed value, so every value of the
   // request must pass; an affirmative one asks for one that does.

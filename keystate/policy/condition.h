@@ -45,9 +45,10 @@ class Condition {
   using ArnParts = std::vector<TextTemplate>;  // the six parts, or one that matches every ARN
   struct Value {
     std::string text;
-    // According to the operator: text and its patterns, ARNs, numbers, times, addresses; bools,
-    // Null and binary values compare with `text`.
-    std::variant<std::monostate, TextTemplate, ArnParts, double, WallTime, IpRange> compiled;
+    // According to the operator: text and its patterns, ARNs, numbers, times, addresses, bytes;
+    // bools and Null compare with `text`.
+    std::variant<std::monostate, TextTemplate, ArnParts, double, WallTime, IpRange, std::string>
+        compiled;
   };
 
   static const OperatorRow kOperators[];  // NOLINT(modernize-avoid-c-arrays): sized by its rows

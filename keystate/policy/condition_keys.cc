@@ -15,8 +15,8 @@ using Op = Operation;
 constexpr OperationSet kEvery = OperationSet::All();
 constexpr OperationSet kMac{Op::kGenerateMac, Op::kVerifyMac};
 // Those whose KeyId may be an alias.
-constexpr OperationSet kByAlias{Op::kGenerateMac, Op::kVerifyMac, Op::kDescribeKey};
-// All but those that are not bound to a key.
+constexpr OperationSet kByAlias{Op::kGenerateMac, Op::kVerifyMac, Op::kDescribeKey, Op::kExplain};
+// All but those that are not bound to a key. An Explain has the values of the key that it is about.
 constexpr OperationSet kOnKey = OperationSet{Op::kCreateKey, Op::kGenerateRandom, Op::kListAliases,
                                              Op::kListKeys, Op::kListRetirableGrants}
                                     .Complement();
@@ -142,6 +142,12 @@ Text PrincipalType(const Caller& caller) {
   return caller.is_root() ? "Account" : "User";
 }
 
+Text UserId(const Caller& caller) {
+  if (!caller.shows_user_id) return std::nullopt;
+  if (caller.is_root()) return caller.account.text();
+  return caller.unique_id.empty() ? caller.role_id : caller.unique_id;
+}
+
 // Of a user the last part of the ARN; others have none.
 Text UserName(const Caller& caller) {
   if (caller.is_session() || caller.arn.find(":user/") == std::string_view::npos) {
@@ -211,7 +217,7 @@ Text Single(const ConditionKey& key, const AccessRequest& request, ValueBuffer& 
     case ConditionKeyId::kPrincipalType:
       return PrincipalType(caller);
     case ConditionKeyId::kUserId:
-      return caller.is_root() ? caller.account.text() : caller.unique_id;
+      return UserId(caller);
     case ConditionKeyId::kUserName:
       return UserName(caller);
     case ConditionKeyId::kPrincipalIsAWSService:

@@ -1,5 +1,7 @@
 #include "keystate/policy/explain.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
 
 namespace hallmark {
@@ -14,6 +16,9 @@ std::string Join(const std::vector<std::string>& texts) {
   return joined;
 }
 
+// Of a key with many values, and so many conditions may ask for it that an answer would not arrive.
+constexpr std::size_t kShownValues = 5;
+
 ConditionTrace Trace(const Condition& condition, const AccessRequest& request, PolicyKind kind,
                      Effect effect) {
   ConditionTrace trace{condition.operator_name(),
@@ -23,18 +28,12 @@ ConditionTrace Trace(const Condition& condition, const AccessRequest& request, P
                        condition.Evaluate(request, kind, effect)};
   ValueBuffer buffer;
   const KeyValues values = KeyValues::Read(condition.key(), request, kind, buffer);
-  for (std::size_t i = 0; i < values.size(); ++i) trace.request_values.emplace_back(values[i]);
-  return trace;
-}
-
-std::string Describe(const ConditionTrace& trace) {
-  const std::string condition =
-      trace.operator_name + " of " + trace.key + " with " + Join(trace.policy_values);
-  if (trace.outcome == ConditionOutcome::kUnresolved) {
-    return condition + ": a variable has no value in the request";
+  const std::size_t shown = std::min(values.size(), kShownValues);
+  for (std::size_t i = 0; i < shown; ++i) trace.request_values.emplace_back(values[i]);
+  if (shown < values.size()) {
+    trace.request_values.push_back("… and " + std::to_string(values.size() - shown) + " more");
   }
-  if (trace.request_values.empty()) return condition + ": the key is absent from the request";
-  return condition + ": the request has " + Join(trace.request_values);
+  return trace;
 }
 
 StatementTrace Trace(const Statement& statement, const AccessRequest& request, PolicyKind kind) {
@@ -79,13 +78,29 @@ StatementTrace Trace(const Statement& statement, const AccessRequest& request, P
 
 }  // namespace
 
-Explanation Explain(const AccessRequest& request) {
-  const Decision decision = Authorize(request);
+std::string Describe(const ConditionTrace& trace) {
+  const std::string condition =
+      trace.operator_name + " of " + trace.key + " with " + Join(trace.policy_values);
+  if (trace.outcome == ConditionOutcome::kUnresolved) {
+    return condition + ": a variable has no value in the request";
+  }
+  if (trace.request_values.empty()) return condition + ": the key is absent from the request";
+  return condition + ": the request has " + Join(trace.request_values);
+}
+
+Explanation Explain(const AccessRequest& request) { return Explain(request, Authorize(request)); }
+
+Explanation ExplainInShort(const AccessRequest& request, const Decision& decision) {
   Explanation explanation{{decision.allowed, decision.decider, std::string(decision.because),
                            decision.explicit_deny, decision.refusal},
                           std::nullopt,
                           {}};
   if (!decision.allowed) explanation.refusal_text = AccessDenied(request, decision).message;
+  return explanation;
+}
+
+Explanation Explain(const AccessRequest& request, const Decision& decision) {
+  Explanation explanation = ExplainInShort(request, decision);
   const std::pair<Decider, const Policy*> policies[] = {
       {Decider::kKeyPolicy, request.key_policy},
       {Decider::kIdentityPolicy, request.caller.identity_policy},

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hallmark {
@@ -17,10 +18,13 @@ struct ConditionTrace {
   std::string operator_name;  // as written: "StringEqualsIfExists"
   std::string key;
   std::vector<std::string> policy_values;
-  // What the request has; empty: the key is absent from it.
+  // What the request has, the first few; empty: the key is absent from it.
   std::vector<std::string> request_values;
   ConditionOutcome outcome;
 };
+
+// "StringEquals of kms:MacAlgorithm with "HMAC_SHA_512": the request has "HMAC_SHA_256"".
+std::string Describe(const ConditionTrace& trace);
 
 struct StatementTrace {
   std::string id;
@@ -60,5 +64,15 @@ struct Explanation {
 
 // Explains what Authorize decides; the decision is Authorize's own. Slow: for a person who asks.
 Explanation Explain(const AccessRequest& request);
+// The same where rules beside Authorize had a part in the decision.
+Explanation Explain(const AccessRequest& request, const Decision& decision);
+
+// The decision and its text alone, without the policies.
+Explanation ExplainInShort(const AccessRequest& request, const Decision& decision);
+
+// What would have to change for the request to be allowed, in sentences for people; none when it
+// is. Each is one way, or says that nothing helps; those after the first are statements that fail
+// by their conditions alone.
+std::vector<std::string> Remedies(const AccessRequest& request, const Explanation& explanation);
 
 }  // namespace hallmark

@@ -1,53 +1,153 @@
 #include "keystate/policy/pattern.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
 
 namespace hallmark {
 namespace {
 
+constexpr std::size_t kNowhere = std::string_view::npos;
+
+bool Continues(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
+
 // The place behind the character that begins at `at`.
-std::size_t NextCharacter(std::string_view text, std::size_t at) {
+std::size_t CharacterEnd(std::string_view text, std::size_t at) {
   ++at;
-  while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) ++at;
+  while (at < text.size() && Continues(text[at])) ++at;
   return at;
 }
 
-template <class Same>
-bool Match(std::string_view pattern, std::string_view text, Same same) {
-  std::size_t t = 0;
-  std::size_t p = 0;
-  std::size_t behind_run = std::string_view::npos;
-  std::size_t retry = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == kAnyRun) {
-      behind_run = ++p;
-      if (p == pattern.size()) return true;
-      retry = t;
-    } else if (p < pattern.size() && pattern[p] == kAnyOne) {
-      t = NextCharacter(text, t);
-      ++p;
-    } else if (p < pattern.size() && same(text[t], pattern[p])) {
-      ++t;
-      ++p;
-    } else if (behind_run != std::string_view::npos) {
-      p = behind_run;
-      t = retry = NextCharacter(text, retry);
+// Where the character begins that ends at `at`.
+std::size_t CharacterBegin(std::string_view text, std::size_t at) {
+  --at;
+  while (at > 0 && Continues(text[at])) --at;
+  return at;
+}
+
+// A piece of a pattern between runs: literal bytes, and kAnyOne for one character each.
+struct Piece {
+  std::string_view bytes;
+  LetterCase letter_case;
+
+  // The byte as it is compared.
+  char Folded(char c) const { return letter_case == LetterCase::kInsensitive ? LowerCase(c) : c; }
+  bool Same(char a, char b) const { return Folded(a) == Folded(b); }
+};
+
+// Where the piece ends that stands at `at` of the text; kNowhere if it does not stand there.
+std::size_t EndAt(const Piece& piece, std::string_view text, std::size_t at) {
+  for (const char p : piece.bytes) {
+    if (at == text.size()) return kNowhere;
+    if (p == kAnyOne) {
+      at = CharacterEnd(text, at);
+    } else if (piece.Same(text[at], p)) {
+      ++at;
     } else {
-      return false;
+      return kNowhere;
     }
   }
-  while (p < pattern.size() && pattern[p] == kAnyRun) ++p;
-  return p == pattern.size();
+  return at;
+}
+
+// Where the piece begins with which the text ends.
+std::size_t BeginOfSuffix(const Piece& piece, std::string_view text) {
+  std::size_t at = text.size();
+  for (auto p = piece.bytes.rbegin(); p != piece.bytes.rend(); ++p) {
+    if (at == 0) return kNowhere;
+    if (*p == kAnyOne) {
+      at = CharacterBegin(text, at);
+    } else if (piece.Same(text[at - 1], *p)) {
+      --at;
+    } else {
+      return kNowhere;
+    }
+  }
+  return at;
+}
+
+// The nondeterministic automaton of a piece, 64 of its states in a word: a bit says that the piece
+// up to there ends at the byte just read. So every byte of the text is read once.
+std::size_t EndOfFirstByStates(const Piece& piece, std::string_view text) {
+  constexpr std::size_t kBits = 64;
+  constexpr std::size_t kByteValues = 256;
+  constexpr std::size_t kTables = kByteValues + 2;
+  constexpr std::size_t kUsualWords = 4;
+  const std::size_t words = (piece.bytes.size() + kBits - 1) / kBits;
+  std::array<std::uint64_t, kTables * kUsualWords> usual_room;
+  std::vector<std::uint64_t> more_room(words > kUsualWords ? kTables * words : 0);
+  const std::span<std::uint64_t> room =
+      more_room.empty() ? std::span(usual_room).first(kTables * words) : std::span(more_room);
+  std::fill(room.begin(), room.end(), 0);
+  // By byte: the states that it leads to; then those that any character leads to, and the present.
+  const std::span<std::uint64_t> literal = room.first(kByteValues * words);
+  const std::span<std::uint64_t> any_one = room.subspan(literal.size(), words);
+  const std::span<std::uint64_t> states = room.last(words);
+  for (std::size_t i = 0; i < piece.bytes.size(); ++i) {
+    const auto folded = static_cast<unsigned char>(piece.Folded(piece.bytes[i]));
+    std::uint64_t& word =
+        piece.bytes[i] == kAnyOne ? any_one[i / kBits] : literal[folded * words + i / kBits];
+    word |= std::uint64_t{1} << (i % kBits);
+  }
+  const std::uint64_t last = std::uint64_t{1} << ((piece.bytes.size() - 1) % kBits);
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const bool continues = Continues(text[at]);
+    const auto folded = static_cast<unsigned char>(piece.Folded(text[at]));
+    std::uint64_t carry = 1;  // the piece may begin at every byte
+    for (std::size_t w = 0; w < words; ++w) {
+      const std::uint64_t shifted = (states[w] << 1U) | carry;
+      carry = states[w] >> (kBits - 1);
+      // Further bytes of a character leave it where it is.
+      states[w] = continues ? (shifted & literal[folded * words + w]) | (states[w] & any_one[w])
+                            : shifted & (literal[folded * words + w] | any_one[w]);
+    }
+    if ((states.back() & last) != 0) return CharacterEnd(text, at);
+  }
+  return kNowhere;
+}
+
+// Where the first occurrence of the piece ends. Short pieces are tried at every place, which costs
+// at most kShort steps for a byte.
+std::size_t EndOfFirst(const Piece& piece, std::string_view text) {
+  constexpr std::size_t kShort = 32;
+  if (piece.bytes.size() > text.size()) return kNowhere;
+  if (piece.bytes.size() > kShort) return EndOfFirstByStates(piece, text);
+  for (std::size_t at = 0; at < text.size(); at = CharacterEnd(text, at)) {
+    const std::size_t end = EndAt(piece, text, at);
+    if (end != kNowhere) return end;
+  }
+  return kNowhere;
 }
 
 }  // namespace
 
 bool MatchesCompiled(std::string_view compiled, std::string_view text, LetterCase letter_case) {
-  if (letter_case == LetterCase::kInsensitive) {
-    return Match(compiled, text, [](char a, char b) { return LowerCase(a) == LowerCase(b); });
+  const std::size_t first_run = compiled.find(kAnyRun);
+  const std::size_t prefix = EndAt({compiled.substr(0, first_run), letter_case}, text, 0);
+  if (prefix == kNowhere) return false;
+  if (first_run == kNowhere) return prefix == text.size();
+  text.remove_prefix(prefix);
+
+  const std::size_t last_run = compiled.rfind(kAnyRun);
+  const std::size_t suffix = BeginOfSuffix({compiled.substr(last_run + 1), letter_case}, text);
+  if (suffix == kNowhere) return false;
+  text = text.substr(0, suffix);
+
+  // Each piece between may stand at its first occurrence: that leaves most to those behind it.
+  std::string_view middle = compiled.substr(first_run, last_run - first_run);
+  while (!middle.empty()) {
+    middle.remove_prefix(1);
+    const std::string_view bytes = middle.substr(0, middle.find(kAnyRun));
+    middle.remove_prefix(bytes.size());
+    if (bytes.empty()) continue;
+    const std::size_t end = EndOfFirst({bytes, letter_case}, text);
+    if (end == kNowhere) return false;
+    text.remove_prefix(end);
   }
-  return Match(compiled, text, [](char a, char b) { return a == b; });
+  return true;
 }
 
 bool EqualIgnoringCase(std::string_view a, std::string_view b) {

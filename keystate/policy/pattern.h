@@ -13,8 +13,9 @@ enum class LetterCase { kSensitive, kInsensitive };
 inline constexpr char kAnyRun = '\xFF';
 inline constexpr char kAnyOne = '\xFE';
 
-// Whether the whole `text` matches. At most the product of both lengths: on a mismatch only the
-// last wildcard for a run is tried again, one character further. Letters are those of ASCII.
+// Whether the whole `text` matches, in time linear in the text: what stands before the first run
+// and behind the last is compared in place, each piece between is found by one pass. Letters are
+// those of ASCII; a text that is not UTF-8 is matched, though nobody says how.
 bool MatchesCompiled(std::string_view compiled, std::string_view text, LetterCase letter_case);
 
 // The lower-case form of ASCII letters; every other byte stays.

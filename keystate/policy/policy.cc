@@ -38,9 +38,9 @@ Result<std::vector<std::string_view>> Texts(const JsonValue& value, const std::s
   return texts;
 }
 
-// "kms:Generate*", or stars alone.
+// "kms:Generate*", stars alone, or the other spelling of everything.
 bool IsAction(std::string_view text) {
-  if (text.find_first_not_of('*') == std::string_view::npos) return true;
+  if (text.find_first_not_of('*') == std::string_view::npos || text == "*:*") return true;
   const auto in_name = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '*' || c == '?';

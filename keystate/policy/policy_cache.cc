@@ -5,25 +5,24 @@
 
 namespace hallmark {
 
-std::shared_ptr<const Policy> PolicyCache::Find(const std::string& hash) const {
+StoredPolicyPtr PolicyCache::Find(const std::string& hash) const {
   MutexLock lock(mu_);
   const auto found = policies_.find(hash);
   return found == policies_.end() ? nullptr : found->second.lock();
 }
 
-Result<std::shared_ptr<const Policy>> PolicyCache::Get(const std::string& hash,
-                                                       std::string_view document, PolicyKind kind,
-                                                       const PolicyBindings& bindings) {
-  if (auto found = Find(hash)) return found;
+Result<StoredPolicyPtr> PolicyCache::Get(const PolicyRecord& record, PolicyKind kind) {
+  if (auto found = Find(record.hash)) return found;
   // Compiled outside the lock; if two compile the same at once, one of the two results is kept.
-  HALLMARK_ASSIGN_OR_RETURN(Policy compiled, Policy::Parse(document, kind, bindings));
-  auto policy = std::make_shared<const Policy>(std::move(compiled));
+  HALLMARK_ASSIGN_OR_RETURN(Policy compiled, Policy::Parse(record.document, kind, record.bindings));
+  auto policy = std::make_shared<StoredPolicy>(StoredPolicy{record, std::move(compiled)});
+  policy->record.revision = 0;
   MutexLock lock(mu_);
-  std::weak_ptr<const Policy>& entry = policies_[hash];
+  std::weak_ptr<const StoredPolicy>& entry = policies_[record.hash];
   if (auto first = entry.lock()) return first;
   entry = policy;
   if (policies_.size() >= drop_at_) DropUnused();
-  return policy;
+  return StoredPolicyPtr(std::move(policy));
 }
 
 void PolicyCache::DropUnused() {

@@ -299,6 +299,7 @@ void Table<PrincipalRecord>::BindRest(Statement& statement, const PrincipalRecor
   statement.Bind(record.boundary_hash);
   statement.Bind(record.role_id);
   statement.Bind(EncodePairs(record.tags, &PrincipalTag::key, &PrincipalTag::value));
+  statement.Bind(record.spiffe_id);
 }
 
 Result<PrincipalRecord> Table<PrincipalRecord>::Read(Row& row, const Site& site) {
@@ -310,6 +311,7 @@ Result<PrincipalRecord> Table<PrincipalRecord>::Read(Row& row, const Site& site)
   record.boundary_hash = row.Text();
   record.role_id = row.Text();
   record.tags = row.Pairs<PrincipalTag>();
+  record.spiffe_id = row.Text();
   return record;
 }
 

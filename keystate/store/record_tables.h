@@ -48,7 +48,7 @@ HALLMARK_STORE_TABLE(GrantRecord, "grant", grants, 2, "key_id", "grant_id", "gra
                      "source_arn", "created");
 HALLMARK_STORE_TABLE(PolicyRecord, "policy", policies, 1, "hash", "document", "bindings");
 HALLMARK_STORE_TABLE(PrincipalRecord, "principal", principals, 1, "unique_id", "arn", "policy_hash",
-                     "created", "boundary_hash", "role_id", "tags");
+                     "created", "boundary_hash", "role_id", "tags", "spiffe_id");
 HALLMARK_STORE_TABLE(CertificateRecord, "certificate", certificates, 1, "fingerprint",
                      "principal_id", "added");
 HALLMARK_STORE_TABLE(AccessKeyRecord, "access_key", access_keys, 1, "access_key_id",

@@ -151,6 +151,8 @@ ALTER TABLE policy ADD COLUMN bindings TEXT NOT NULL DEFAULT '';
 ALTER TABLE principal ADD COLUMN boundary_hash TEXT NOT NULL DEFAULT '';
 ALTER TABLE principal ADD COLUMN role_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE principal ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+ALTER TABLE principal ADD COLUMN spiffe_id TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX principal_by_spiffe_id ON principal (spiffe_id) WHERE spiffe_id != '';
 )sql";
 
 constexpr std::array kMigrations{kFirst, kTagsAndDeletion, kGrantsAndPrincipals};

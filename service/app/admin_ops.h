@@ -23,14 +23,18 @@ struct PrincipalAdmin {
   Sealer& sealer;  // secret access keys are derived by it
 };
 
-// Removing a role removes its sessions. Grants and policies keep the unique id of who is removed.
+// Removing a role removes its sessions, and what changes a role changes them. Grants and key
+// policies keep the unique id of who is removed. An account's root is a principal like any other:
+// what it may do, and what limits it, is a policy too.
 //
-// Each blocks for the store. Requests are validated against the schema first.
+// Each blocks for the store. Requests are validated against the schema first. A change is visible
+// to every call that is decided after it returns.
 //
-// Errors: ValidationException, MalformedPolicyDocumentException for the input;
-//   AlreadyExistsException when the ARN, the certificate or the name of a role belongs to a
-//   principal already; NotFoundException when there is none, or no role of a new session;
-//   ConflictException when somebody else changed the principal meanwhile.
+// Errors: ValidationException, MalformedPolicyDocumentException, TagException for the input, the
+//   first also for the boundary of a session, which has its role's; AlreadyExistsException when the
+//   ARN, the certificate or the name of a role belongs to a principal already; NotFoundException
+//   when there is none, no role of a new session, or no policy to detach; ConflictException when
+//   somebody else changed the principal, its role or one of its sessions meanwhile.
 Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& request,
                     v1::AddPrincipalResponse* response);
 Status ListPrincipals(PrincipalAdmin& admin, const v1::ListPrincipalsRequest& request,
@@ -41,10 +45,13 @@ Status RotatePrincipal(PrincipalAdmin& admin, const v1::RotatePrincipalRequest& 
                        v1::RotatePrincipalResponse* response);
 Status RemovePrincipal(PrincipalAdmin& admin, const v1::RemovePrincipalRequest& request,
                        v1::RemovePrincipalResponse* response);
-
-// Fills the directory from what the store holds.
-//
-// Errors: KMSInternalException when a stored policy does not compile: a store of another version.
-Status LoadPrincipals(const StoreImage& image, PrincipalDirectory& principals);
+Status AttachPolicy(PrincipalAdmin& admin, const v1::AttachPolicyRequest& request,
+                    v1::AttachPolicyResponse* response);
+Status DetachPolicy(PrincipalAdmin& admin, const v1::DetachPolicyRequest& request,
+                    v1::DetachPolicyResponse* response);
+Status TagPrincipal(PrincipalAdmin& admin, const v1::TagPrincipalRequest& request,
+                    v1::TagPrincipalResponse* response);
+Status UntagPrincipal(PrincipalAdmin& admin, const v1::UntagPrincipalRequest& request,
+                      v1::UntagPrincipalResponse* response);
 
 }  // namespace hallmark::app

@@ -25,8 +25,8 @@ std::string ArnOf(const Engine& engine, const CallContext& call, const AliasName
 }
 
 // Whether the caller may do what it asks with an alias of this name. The key has its own say.
-Status AuthorizeAlias(const Engine& engine, const CallContext& call, const AliasName& name) {
-  return AuthorizeResource(call, call.operation, call.caller->record.arn.account(),
+Status AuthorizeAlias(const Engine& engine, CallContext& call, const AliasName& name) {
+  return AuthorizeResource(engine, call, call.operation, call.caller->record.arn.account(),
                            ArnOf(engine, call, name));
 }
 
@@ -54,14 +54,23 @@ Result<AliasRecord> FindAlias(const Engine& engine, const CallContext& call,
               "Alias " + ArnOf(engine, call, name) + " is not found.");
 }
 
-// The key that an alias leaves, if the caller may take the alias away from it.
-Result<KeyViewPtr> AdmitPreviousTarget(const Engine& engine, const CallContext& call,
+// The key that an alias leaves, if the caller may take the alias away from it. A refusal is on
+// record as being about that key; else the call stays about the one that the request names.
+Result<KeyViewPtr> AdmitPreviousTarget(const Engine& engine, CallContext& call,
                                        const AliasRecord& alias) {
   const std::string key_id = alias.target.ToString();
-  return DecideOnKey(engine, {.caller = *call.caller,
-                              .operation = call.operation,
-                              .key_id = key_id,
-                              .role = KeyRole::kPreviousTarget});
+  DecisionNote note;
+  Result<KeyViewPtr> view = DecideOnKey(engine, {.call = call,
+                                                 .caller = *call.caller,
+                                                 .operation = call.operation,
+                                                 .key_id = key_id,
+                                                 .role = KeyRole::kPreviousTarget,
+                                                 .note = &note});
+  if (!view || call.key_arn.empty()) {
+    call.key_arn = std::move(note.key_arn);
+    call.decided_by = std::move(note.decided_by);
+  }
+  return view;
 }
 
 // Writes the alias together with the keys that it concerns, so that whoever changes one of them or
@@ -146,7 +155,7 @@ Status DeleteAlias(Engine& engine, CallContext& call, const v1::DeleteAliasReque
 Status ListAliases(Engine& engine, CallContext& call, const v1::ListAliasesRequest& request,
                    v1::ListAliasesResponse* response) {
   const AccountId& account = call.caller->record.arn.account();
-  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(call, call.operation));
+  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, call.operation));
   std::optional<KeyId> of_key;
   if (request.has_key_id()) {
     HALLMARK_ASSIGN_OR_RETURN(of_key, FindOwnKey(engine, call, request.key_id()));

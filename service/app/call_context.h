@@ -20,6 +20,8 @@ struct CallContext {
   std::shared_ptr<const Principal> caller;
   // By which certificate the caller was recognised; looked up again whenever the call has waited.
   CertificateFingerprint fingerprint{};
+  // The SPIFFE id in it, if that is by what the caller was recognised; empty otherwise.
+  std::string spiffe_id;
   WallTime credential_expiry{};
   // The client's deadline or the server's maximum, whichever is first.
   SteadyTime deadline{};
@@ -32,12 +34,15 @@ struct CallContext {
 
   // For the log; written by the pipeline as it learns it. Complete before `Done` runs.
   std::string key_arn;
+  // The statement or grant that decided, with its kind: "key policy: Let Alice in".
+  std::string decided_by;
 };
 
 using CallPtr = std::shared_ptr<CallContext>;
 
 // Answers the call: success means that the response message is filled in. Called exactly once, on
-// any thread; must not block.
+// any thread. It writes the call's record first, so a disk that hangs holds up whoever calls it;
+// beyond that it must not block.
 using Done = std::function<void(Status)>;
 
 }  // namespace hallmark::app

@@ -1,7 +1,10 @@
 #include "service/app/character_class.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <cstdlib>
+#include <system_error>
 
 namespace hallmark::app {
 namespace {
@@ -18,20 +21,44 @@ char32_t TakeCodePoint(std::string_view& text) {
   return point;
 }
 
+// Takes one character of a class off its text: itself or, as \u00FF, its number.
+char32_t TakeMember(std::string_view& members) {
+  constexpr std::string_view kEscape = "\\u";
+  constexpr std::size_t kDigits = 4;
+  if (!members.starts_with('\\')) return TakeCodePoint(members);
+  if (!members.starts_with(kEscape)) std::abort();
+  members.remove_prefix(kEscape.size());
+  std::uint32_t point = 0;
+  const std::string_view digits = members.substr(0, kDigits);
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), point, 16);
+  if (error != std::errc() || end != digits.data() + kDigits) std::abort();
+  members.remove_prefix(kDigits);
+  return point;
+}
+
 }  // namespace
 
 CharacterClass::CharacterClass(std::string_view pattern) {
-  constexpr std::string_view kOpen = "^[";
-  constexpr std::string_view kClose = "]+$";
-  if (!pattern.starts_with(kOpen) || !pattern.ends_with(kClose)) std::abort();
-  pattern.remove_prefix(kOpen.size());
+  constexpr std::string_view kClose = "]+";
+  constexpr std::string_view kWord = "\\w";
+  // A pattern is about the whole text, with anchors or without.
+  if (pattern.starts_with('^')) pattern.remove_prefix(1);
+  if (pattern.ends_with('$')) pattern.remove_suffix(1);
+  if (!pattern.starts_with('[') || !pattern.ends_with(kClose)) std::abort();
+  pattern.remove_prefix(1);
   pattern.remove_suffix(kClose.size());
   while (!pattern.empty()) {
-    const char32_t first = TakeCodePoint(pattern);
+    if (pattern.starts_with(kWord)) {
+      pattern.remove_prefix(kWord.size());
+      ranges_.insert(ranges_.end(), {{'a', 'z'}, {'A', 'Z'}, {'0', '9'}, {'_', '_'}});
+      continue;
+    }
+    const char32_t first = TakeMember(pattern);
     char32_t last = first;
     if (pattern.size() > 1 && pattern.front() == '-') {
       pattern.remove_prefix(1);
-      last = TakeCodePoint(pattern);
+      last = TakeMember(pattern);
     }
     ranges_.emplace_back(first, last);
   }

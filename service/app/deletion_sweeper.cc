@@ -150,6 +150,13 @@ void DeletionSweeper::Condemn(const KeyViewPtr& view) {
   if (client_token) writes.push_back(Remove(*client_token));
   if (!key.grants.empty()) writes.push_back(RemoveGrantsOf(key.key));
 
+  const auto record = ReserveRecord(parts_.audit, nullptr);
+  if (!record.has_value()) {
+    return listener_(Event::kWaiting, "deletion sweeper: " + key.arn +
+                                          " is not destroyed before that can be recorded: " +
+                                          ToString(record.error()));
+  }
+  const SteadyTime started = parts_.clock.SteadyNow();
   const Result<Revision> revision = parts_.store.Commit(writes);
   if (!revision.has_value()) {
     // Whoever changed the key meanwhile was heard; if it is still due, the next sweep finds it.
@@ -158,6 +165,13 @@ void DeletionSweeper::Condemn(const KeyViewPtr& view) {
                                      " is not destroyed yet: " + ToString(revision.error()));
     }
     return;
+  }
+  const AuditEvent event{
+      .source = AuditSource::kService, .name = "DeleteKey", .key_arn = key.arn, .started = started};
+  if (const Status recorded = Record(record->get(), event, {}); !recorded.has_value()) {
+    listener_(Event::kWaiting,
+              "deletion sweeper: " + key.arn +
+                  " has ended, and the audit log lacks it: " + ToString(recorded.error()));
   }
   // Names first: who finds none is told so, and not that its key is missing.
   for (const AliasRecord& alias : aliases) parts_.keys.RemoveAlias(alias);

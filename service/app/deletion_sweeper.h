@@ -9,6 +9,7 @@
 #include "keystate/last_usage.h"
 #include "keystate/mutex.h"
 #include "keystate/result.h"
+#include "service/app/audit.h"
 
 #include <chrono>
 #include <cstddef>
@@ -32,6 +33,8 @@ namespace hallmark::app {
 // the key does not exist for any caller; a crash or a token that is out leaves it to the next
 // sweep.
 //
+// No key ends that could not be recorded.
+//
 // Thread-safety: Sweep belongs to one thread; the other methods may be called from any thread.
 class DeletionSweeper {
  public:
@@ -42,6 +45,8 @@ class DeletionSweeper {
     KeyStore& store;
     Hsm& hsm;
     const Clock& clock;
+    // Null: nothing is recorded.
+    AuditSink* audit = nullptr;
   };
 
   enum class Event {

@@ -8,9 +8,11 @@
 #include "keystate/key_directory.h"
 #include "keystate/key_store.h"
 #include "keystate/last_usage.h"
+#include "keystate/policy/policy_cache.h"
 #include "keystate/principal_directory.h"
 #include "keystate/random.h"
 #include "keystate/sealer.h"
+#include "service/app/audit.h"
 #include "service/app/call_context.h"
 #include "service/app/key_quota.h"
 #include "service/app/worker_pool.h"
@@ -29,6 +31,7 @@ struct Engine {
   std::string instance_id;
   KeyDirectory& keys;
   PrincipalDirectory& principals;
+  PolicyCache& policies;
   ClientTokens& client_tokens;
   LastUsage& last_usage;
   KeyQuota& key_quota;
@@ -41,6 +44,8 @@ struct Engine {
   // for a token has a pool of its own.
   WorkerPool& control;
   WorkerPool& token_control;
+  // Null: nothing is recorded.
+  AuditSink* audit;
   // Told of every finished call: logs and metrics. Must not block.
   std::function<void(const CallContext&, const Status&)> on_finished;
   // The highest time that was ever seen: a clock that was put back must not bring a deletion

@@ -109,4 +109,14 @@ v1::OriginType ToProto(Origin origin) {
   std::abort();
 }
 
+std::string_view KmsNameOf(v1::GrantOperation operation) {
+  return KmsName(*v1::GrantOperation_descriptor()->FindValueByNumber(operation));
+}
+
+v1::GrantOperation ToGrantOperation(Operation operation) {
+  const auto* value = FindByKmsName(*v1::GrantOperation_descriptor(), Name(operation));
+  if (value == nullptr) std::abort();
+  return static_cast<v1::GrantOperation>(value->number());
+}
+
 }  // namespace hallmark::app

@@ -3,6 +3,7 @@
 
 #include "hallmark/v1/kms.pb.h"
 #include "keystate/key_spec.h"
+#include "keystate/operation.h"
 #include "keystate/records.h"
 
 #include <google/protobuf/descriptor.h>
@@ -31,5 +32,9 @@ MacAlgorithm FromProto(v1::MacAlgorithm algorithm);
 v1::MacAlgorithm ToProto(MacAlgorithm algorithm);
 v1::KeyState ToProto(KeyState state);
 v1::OriginType ToProto(Origin origin);
+// "GenerateMac"
+std::string_view KmsNameOf(v1::GrantOperation operation);
+// INVARIANT: a grant can allow the operation.
+v1::GrantOperation ToGrantOperation(Operation operation);
 
 }  // namespace hallmark::app

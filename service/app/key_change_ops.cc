@@ -28,9 +28,9 @@ constexpr int kLongestWindowDays = 30;
 // decided again, and on this version.
 template <class Change>
 Result<KeyViewPtr> ChangeKey(Engine& engine, CallContext& call, const std::string& key_id,
-                             const Change& change) {
+                             const Change& change, const RequestContext& context = {}) {
   return UntilWon(engine, call, [&]() -> Result<KeyViewPtr> {
-    HALLMARK_ASSIGN_OR_RETURN(KeyViewPtr view, AdmitKey(engine, call, key_id));
+    HALLMARK_ASSIGN_OR_RETURN(KeyViewPtr view, AdmitKey(engine, call, key_id, context));
     auto next = std::make_shared<KeyView>(*view);
     HALLMARK_RETURN_IF_ERROR(change(*next));
     if (next->key == view->key) return view;
@@ -76,6 +76,8 @@ Status ScheduleKeyDeletion(Engine& engine, CallContext& call,
                            v1::ScheduleKeyDeletionResponse* response) {
   const int days =
       request.has_pending_window_in_days() ? request.pending_window_in_days() : kDefaultWindowDays;
+  RequestContext context;
+  context.pending_window_days = days;
   const auto schedule = [&engine, days](KeyView& view) -> Status {
     if (days < kShortestWindowDays || days > kLongestWindowDays) {
       return Fail(Exception::kValidationException,
@@ -88,7 +90,7 @@ Status ScheduleKeyDeletion(Engine& engine, CallContext& call,
     return {};
   };
   HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
-                            ChangeKey(engine, call, request.key_id(), schedule));
+                            ChangeKey(engine, call, request.key_id(), schedule, context));
   response->set_key_id(view->arn);
   *response->mutable_deletion_date() = ToProto(*view->key.deletion_date);
   response->set_key_state(ToProto(view->key.state));

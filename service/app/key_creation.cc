@@ -20,6 +20,7 @@ struct Draft {
   MaterialRecord material;
   BindingRecord binding;
   std::vector<TagRecord> tags{};
+  StoredPolicyPtr policy{};
   std::optional<ClientTokenRecord> retry{};
 
   void Stamp(Revision revision) {
@@ -38,10 +39,12 @@ Result<Draft> MakeDraft(Engine& engine, NewKey wanted) {
               .account = wanted.account,
               .spec = wanted.spec,
               .description = std::move(wanted.description),
-              .created = engine.clock.Now()},
+              .created = engine.clock.Now(),
+              .policy_hash = wanted.policy->record.hash},
       .material = {.key_id = id},
       .binding = {
           .key_id = id, .token_id = engine.hsm.token_id(), .creator_instance = engine.instance_id}};
+  draft.policy = std::move(wanted.policy);
   engine.random.Fill(draft.binding.cka_id);
   HALLMARK_RETURN_IF_ERROR(MergeTags(id, wanted.tags, &draft.tags));
   if (wanted.retry) {
@@ -80,7 +83,8 @@ Result<KeyRecord> Make(Engine& engine, NewKey wanted, SteadyTime deadline) {
   }
   HALLMARK_ASSIGN_OR_RETURN(KeyQuota::Place place, engine.key_quota.Take(wanted.account));
   HALLMARK_ASSIGN_OR_RETURN(Draft draft, MakeDraft(engine, std::move(wanted)));
-  std::vector<StoreWrite> intent{Put(draft.key), Put(draft.material), Put(draft.binding)};
+  std::vector<StoreWrite> intent{Put(draft.policy->record), Put(draft.key), Put(draft.material),
+                                 Put(draft.binding)};
   for (const TagRecord& tag : draft.tags) intent.push_back(Put(tag));
   if (draft.retry) intent.push_back(Put(*draft.retry));
   const Result<Revision> intended = engine.store.Commit(intent);
@@ -123,7 +127,9 @@ Result<KeyRecord> Make(Engine& engine, NewKey wanted, SteadyTime deadline) {
               KeyArn(engine.site, finished.key.account, finished.key.id),
               finished.material,
               {finished.binding},
-              finished.tags}));
+              finished.tags,
+              {},
+              finished.policy}));
   // After the key is visible: a retry that finds the answer must find the key.
   if (finished.retry) engine.client_tokens.Complete(*finished.retry);
   return finished.key;

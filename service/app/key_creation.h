@@ -1,6 +1,7 @@
 // Making a key: the order of writes between store and token that a crash cannot break.
 #pragma once
 
+#include "keystate/policy/policy_cache.h"
 #include "keystate/records.h"
 #include "service/app/engine.h"
 #include "service/app/tags.h"
@@ -22,6 +23,7 @@ struct NewKey {
   KeySpec spec;
   std::string description;
   TagList tags;
+  StoredPolicyPtr policy;
   std::optional<RetryToken> retry;
 };
 

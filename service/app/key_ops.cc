@@ -1,6 +1,7 @@
 #include "keystate/key_state.h"
 #include "service/app/enum_names.h"
 #include "service/app/key_creation.h"
+#include "service/app/key_policy.h"
 #include "service/app/operation_functions.h"
 #include "service/app/paging.h"
 #include "service/app/pipeline.h"
@@ -51,6 +52,16 @@ Status Unsupported(const std::string& what) {
   return Fail(Exception::kUnsupportedOperationException, what);
 }
 
+// By value, not by presence: zero says nothing, however it was sent. What policies judge and what
+// is made is the same.
+v1::KeySpec WantedSpec(const v1::CreateKeyRequest& request) {
+  if (request.key_spec() != v1::KEY_SPEC_UNSPECIFIED) return request.key_spec();
+  if (request.customer_master_key_spec() != v1::KEY_SPEC_UNSPECIFIED) {
+    return request.customer_master_key_spec();
+  }
+  return v1::KEY_SPEC_SYMMETRIC_DEFAULT;
+}
+
 // The spec that the request asks for, by the rules of KMS.
 Result<KeySpec> RequestedSpec(const v1::CreateKeyRequest& request) {
   const bool has_spec = request.key_spec() != v1::KEY_SPEC_UNSPECIFIED;
@@ -60,9 +71,7 @@ Result<KeySpec> RequestedSpec(const v1::CreateKeyRequest& request) {
                 "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
                 "CustomerMasterKeySpec is deprecated.");
   }
-  const v1::KeySpec spec = has_spec       ? request.key_spec()
-                           : has_old_spec ? request.customer_master_key_spec()
-                                          : v1::KEY_SPEC_SYMMETRIC_DEFAULT;
+  const v1::KeySpec spec = WantedSpec(request);
   v1::KeyUsage usage = request.key_usage();
   if (usage == v1::KEY_USAGE_UNSPECIFIED) {
     if (spec != v1::KEY_SPEC_SYMMETRIC_DEFAULT) {
@@ -100,12 +109,38 @@ Status CheckSupported(const v1::CreateKeyRequest& request) {
   if (request.multi_region()) {
     return Unsupported("Hallmark serves one Region: leave out MultiRegion.");
   }
-  if (request.has_policy() || request.bypass_policy_lockout_safety_check()) {
-    return Unsupported(
-        "Hallmark does not take key policies: leave out Policy and "
-        "BypassPolicyLockoutSafetyCheck.");
-  }
   return {};
+}
+
+// What policies may judge of a CreateKey, and the words it borrows.
+struct NewKeyWords {
+  explicit NewKeyWords(const v1::CreateKeyRequest& request) : tags(request.tags()) {}
+  RequestContext Context(const v1::CreateKeyRequest& request) const {
+    RequestContext context;
+    context.key_spec = FromProto(WantedSpec(request));
+    context.key_usage = KeyUsage::kGenerateVerifyMac;
+    context.key_origin = Origin::kAwsKms;
+    context.multi_region = request.multi_region();
+    context.bypass_policy_lockout_safety_check = request.bypass_policy_lockout_safety_check();
+    tags.FillIn(&context);
+    return context;
+  }
+
+  const TagWords tags;
+};
+
+// The policy of a key that is about to be made. Who may make a key may set its first policy.
+Result<StoredPolicyPtr> FirstPolicy(const Engine& engine, const CallContext& call,
+                                    const v1::CreateKeyRequest& request,
+                                    const RequestContext& context) {
+  const AccountId& account = call.caller->record.arn.account();
+  if (!request.has_policy()) return DefaultPolicyOf(engine.policies, engine.site, account);
+  HALLMARK_ASSIGN_OR_RETURN(StoredPolicyPtr policy, CompileKeyPolicy(engine, request.policy()));
+  if (!request.bypass_policy_lockout_safety_check()) {
+    HALLMARK_RETURN_IF_ERROR(
+        CheckLockoutFor(engine, call, account, "*", context, policy->compiled));
+  }
+  return policy;
 }
 
 }  // namespace
@@ -113,16 +148,19 @@ Status CheckSupported(const v1::CreateKeyRequest& request) {
 Status CreateKey(Engine& engine, CallContext& call, const v1::CreateKeyRequest& request,
                  v1::CreateKeyResponse* response) {
   const AccountId& account = call.caller->record.arn.account();
-  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(call, call.operation));
+  const NewKeyWords words(request);
+  const RequestContext context = words.Context(request);
+  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, call.operation, context));
   // There is no key yet whose policy could allow it.
   if (request.tags_size() > 0) {
-    HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(call, Operation::kTagResource));
+    HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, Operation::kTagResource, context));
   }
   HALLMARK_ASSIGN_OR_RETURN(const KeySpec spec, RequestedSpec(request));
   HALLMARK_RETURN_IF_ERROR(CheckSupported(request));
   HALLMARK_RETURN_IF_ERROR(CheckTags(request.tags()));
+  HALLMARK_ASSIGN_OR_RETURN(StoredPolicyPtr policy, FirstPolicy(engine, call, request, context));
 
-  NewKey wanted{account, spec, request.description(), request.tags(), {}};
+  NewKey wanted{account, spec, request.description(), request.tags(), std::move(policy), {}};
   if (request.has_client_token()) {
     wanted.retry = RetryToken{call.caller->record.unique_id, request.client_token(),
                               Sha256Hex(request.SerializeAsString())};
@@ -136,8 +174,8 @@ Status CreateKey(Engine& engine, CallContext& call, const v1::CreateKeyRequest& 
 
 Status DescribeKey(Engine& engine, CallContext& call, const v1::DescribeKeyRequest& request,
                    v1::DescribeKeyResponse* response) {
-  HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, AdmitKey(engine, call, request.key_id(),
-                                                            request.grant_tokens_size() > 0));
+  HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
+                            AdmitKey(engine, call, request.key_id(), {}, &request.grant_tokens()));
   FillMetadata(view->key, view->arn, response->mutable_key_metadata());
   return {};
 }
@@ -145,7 +183,7 @@ Status DescribeKey(Engine& engine, CallContext& call, const v1::DescribeKeyReque
 Status ListKeys(Engine& engine, CallContext& call, const v1::ListKeysRequest& request,
                 v1::ListKeysResponse* response) {
   const AccountId& account = call.caller->record.arn.account();
-  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(call, call.operation));
+  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, call.operation));
   HALLMARK_ASSIGN_OR_RETURN(const Page page,
                             Page::Open(engine, call.operation, account, "", request, kKeyPage));
   std::vector<KeyViewPtr> views =

@@ -1,5 +1,6 @@
 // GenerateMac and VerifyMac: decide, have the token compute, decide again just before it does.
 #include "keystate/hsm.h"
+#include "keystate/mutex.h"
 #include "service/app/crc32c.h"
 #include "service/app/enum_names.h"
 #include "service/app/guard.h"
@@ -9,16 +10,24 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 namespace hallmark::app {
 namespace {
 
-// The members that both requests share.
+// What decides about both requests.
 struct MacInput {
   MacAlgorithm algorithm;
-  bool has_grant_tokens;
+  std::string request_alias;  // empty: the key was not asked for by an alias
+
+  RequestContext context() const {
+    RequestContext context;
+    context.mac_algorithm = algorithm;
+    if (!request_alias.empty()) context.request_alias = request_alias;
+    return context;
+  }
 };
 
 template <class Request>
@@ -32,23 +41,11 @@ Status CheckMessageCrc32c(const Request& request) {
           "of 'message'");
 }
 
-Status CheckAlgorithm(const KeyView& view, MacAlgorithm algorithm) {
-  if (Row(view.key.spec).algorithm == algorithm) return {};
-  return Fail(Exception::kInvalidKeyUsageException, "Algorithm " + std::string(Name(algorithm)) +
-                                                        " is incompatible with key spec " +
-                                                        std::string(Name(view.key.spec)) + ".");
-}
-
 const BindingRecord* BindingOn(const KeyView& view, const Hsm& hsm) {
   for (const BindingRecord& binding : view.bindings) {
     if (binding.token_id == hsm.token_id()) return &binding;
   }
   return nullptr;
-}
-
-Status DryRunPassed() {
-  return Fail(Exception::kDryRunOperationException,
-              "The request would have succeeded, but the DryRun option is set.");
 }
 
 // A decided MAC on its way through the token's queue.
@@ -61,6 +58,7 @@ class MacCall : public MacTask {
           Conclude conclude, Done done)
       : engine_(engine),
         call_(std::move(call)),
+        caller_(call_->caller),
         input_(std::move(input)),
         message_(std::move(message)),
         view_(std::move(view)),
@@ -77,6 +75,7 @@ class MacCall : public MacTask {
   }
 
   void Finish(Result<MacTag> tag) override {
+    TakeOverSecondDecision();
     // An answer that comes while Admit still runs is a refusal; only what was decided at first is
     // read.
     if (!tag) {
@@ -94,7 +93,17 @@ class MacCall : public MacTask {
     return {};
   }
 
-  Result<MacKey> Decide() const {
+  // The record names what decided last, and about whom. An answer that comes while Admit is still
+  // deciding is by what was decided at first.
+  void TakeOverSecondDecision() HALLMARK_EXCLUDES(mu_) {
+    const MutexLock lock(mu_);
+    if (!second_) return;
+    call_->caller = std::move(second_->caller);
+    call_->decided_by = std::move(second_->note.decided_by);
+    second_.reset();
+  }
+
+  Result<MacKey> Decide() {
     HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, DecideAgain());
     const BindingRecord* binding = BindingOn(*view, engine_.hsm);
     if (binding == nullptr || !view->material.check_value) {
@@ -106,39 +115,64 @@ class MacCall : public MacTask {
 
   // The promise behind a revocation: no call still queued when it was acknowledged reaches the
   // token.
-  Result<KeyViewPtr> DecideAgain() const {
+  Result<KeyViewPtr> DecideAgain() {
     HALLMARK_ASSIGN_OR_RETURN(const auto caller, CurrentCaller(engine_, *call_));
-    if (caller == call_->caller && engine_.keys.Find(view_->key.id) == view_) return view_;
+    if (caller == caller_ && engine_.keys.Find(view_->key.id) == view_) return view_;
+    SecondDecision decision{caller, {}};
+    Result<KeyViewPtr> view = DecideOn(*caller, &decision.note);
+    const MutexLock lock(mu_);
+    second_ = std::move(decision);
+    return view;
+  }
+
+  Result<KeyViewPtr> DecideOn(const Principal& caller, DecisionNote* note) const {
     // By ARN, not by the identifier as sent: an alias that points elsewhere by now does not change
     // which key this call is about.
-    HALLMARK_ASSIGN_OR_RETURN(
-        KeyViewPtr view,
-        DecideOnKey(engine_, {*caller, call_->operation, Row(call_->operation).key_ids, view_->arn,
-                              input_.has_grant_tokens}));
+    HALLMARK_ASSIGN_OR_RETURN(KeyViewPtr view, DecideOnKey(engine_, {.call = *call_,
+                                                                     .caller = caller,
+                                                                     .operation = call_->operation,
+                                                                     .key_id = view_->arn,
+                                                                     .context = input_.context(),
+                                                                     .note = note}));
     HALLMARK_RETURN_IF_ERROR(CheckAlgorithm(*view, input_.algorithm));
     return view;
   }
 
   Engine& engine_;  // outlives every call
   const CallPtr call_;
+  // As at first: the call's own is replaced when it ends.
+  const std::shared_ptr<const Principal> caller_;
   const MacInput input_;
   const std::string message_;  // our own copy: the token may still read it when the caller is gone
   const KeyViewPtr view_;
   const Conclude conclude_;
   const Done done_;
+
+  struct SecondDecision {
+    std::shared_ptr<const Principal> caller;
+    DecisionNote note;
+  };
+  Mutex mu_;
+  std::optional<SecondDecision> second_ HALLMARK_GUARDED_BY(mu_);
 };
 
 template <class Request>
-MacInput InputOf(const Request& request) {
-  return {FromProto(request.mac_algorithm()), request.grant_tokens_size() > 0};
+MacInput InputOf(const Engine& engine, const CallContext& call, const Request& request) {
+  MacInput input{FromProto(request.mac_algorithm()), {}};
+  const auto reference = ParseKeyReference(
+      request.key_id(), engine.site, call.caller->record.arn.account(), KeyIdForms::kKeyOrAlias);
+  if (reference && reference->alias() != nullptr) input.request_alias = *reference->alias();
+  return input;
 }
 
 // Everything that is decided before the token is asked for anything.
 template <class Request>
 Result<KeyViewPtr> DecideOnMac(const Engine& engine, CallContext& call, const Request& request) {
   HALLMARK_RETURN_IF_ERROR(CheckMessageCrc32c(request));
+  RequestContext context;
+  context.mac_algorithm = FromProto(request.mac_algorithm());
   HALLMARK_ASSIGN_OR_RETURN(
-      KeyViewPtr view, AdmitKey(engine, call, request.key_id(), request.grant_tokens_size() > 0));
+      KeyViewPtr view, AdmitKey(engine, call, request.key_id(), context, &request.grant_tokens()));
   HALLMARK_RETURN_IF_ERROR(CheckAlgorithm(*view, FromProto(request.mac_algorithm())));
   return view;
 }
@@ -146,9 +180,9 @@ Result<KeyViewPtr> DecideOnMac(const Engine& engine, CallContext& call, const Re
 template <class Request>
 void Compute(Engine& engine, const CallPtr& call, const Request& request, KeyViewPtr view,
              MacCall::Conclude conclude, Done done) {
-  engine.hsm.ComputeMac(std::make_shared<MacCall>(engine, call, InputOf(request), request.message(),
-                                                  std::move(view), std::move(conclude),
-                                                  std::move(done)));
+  engine.hsm.ComputeMac(std::make_shared<MacCall>(engine, call, InputOf(engine, *call, request),
+                                                  request.message(), std::move(view),
+                                                  std::move(conclude), std::move(done)));
 }
 
 }  // namespace

@@ -30,6 +30,8 @@ Status EnableKey(Engine& engine, CallContext& call, const v1::EnableKeyRequest& 
 Status EnableKeyRotation(Engine& engine, CallContext& call,
                          const v1::EnableKeyRotationRequest& request,
                          v1::EnableKeyRotationResponse* response);
+Status Explain(Engine& engine, CallContext& call, const v1::ExplainRequest& request,
+               v1::ExplainResponse* response);
 Status GenerateRandom(Engine& engine, CallContext& call, const v1::GenerateRandomRequest& request,
                       v1::GenerateRandomResponse* response);
 Status GetKeyLastUsage(Engine& engine, CallContext& call, const v1::GetKeyLastUsageRequest& request,
@@ -62,6 +64,25 @@ Status UpdateAlias(Engine& engine, CallContext& call, const v1::UpdateAliasReque
 Status UpdateKeyDescription(Engine& engine, CallContext& call,
                             const v1::UpdateKeyDescriptionRequest& request,
                             v1::UpdateKeyDescriptionResponse* response);
+
+// Who may use a key.
+Status CreateGrant(Engine& engine, CallContext& call, const v1::CreateGrantRequest& request,
+                   v1::CreateGrantResponse* response);
+Status GetKeyPolicy(Engine& engine, CallContext& call, const v1::GetKeyPolicyRequest& request,
+                    v1::GetKeyPolicyResponse* response);
+Status ListGrants(Engine& engine, CallContext& call, const v1::ListGrantsRequest& request,
+                  v1::ListGrantsResponse* response);
+Status ListKeyPolicies(Engine& engine, CallContext& call, const v1::ListKeyPoliciesRequest& request,
+                       v1::ListKeyPoliciesResponse* response);
+Status ListRetirableGrants(Engine& engine, CallContext& call,
+                           const v1::ListRetirableGrantsRequest& request,
+                           v1::ListRetirableGrantsResponse* response);
+Status PutKeyPolicy(Engine& engine, CallContext& call, const v1::PutKeyPolicyRequest& request,
+                    v1::PutKeyPolicyResponse* response);
+Status RetireGrant(Engine& engine, CallContext& call, const v1::RetireGrantRequest& request,
+                   v1::RetireGrantResponse* response);
+Status RevokeGrant(Engine& engine, CallContext& call, const v1::RevokeGrantRequest& request,
+                   v1::RevokeGrantResponse* response);
 
 // These end on whichever thread computes the MAC, this one or another; `response` is written only
 // just before `done` gets a success.

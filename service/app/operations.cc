@@ -96,9 +96,18 @@ const OperationRow& Row(Operation operation) {
 
 void Dispatch(Engine& engine, const CallPtr& call, const Message& request, Message* response,
               Done done) {
-  Done finish = [&engine, call, done = std::move(done)](const Status& status) {
-    Tell(engine, *call, status);
-    done(status);
+  // Before anything is done for the call: what could not be recorded must not happen.
+  Result<std::unique_ptr<AuditSink::Slot>> reserved = ReserveRecord(engine.audit, &request);
+  if (!reserved) {
+    const Status refused = Unexpected(std::move(reserved).error());
+    Tell(engine, *call, refused);
+    return done(refused);
+  }
+  const std::shared_ptr<AuditSink::Slot> slot = *std::move(reserved);
+  Done finish = [&engine, call, response, slot, done = std::move(done)](const Status& status) {
+    const Status answer = Record(slot.get(), EventOf(*call), status, response);
+    Tell(engine, *call, answer);
+    done(answer);
   };
   if (const Status valid = Validate(request); !valid) {
     finish(valid);

@@ -16,7 +16,7 @@ namespace hallmark::app {
 // Where an operation's function runs.
 enum class Lane {
   kMemory,        // on the thread that received the call: reads memory only
-  kControl,       // on the control pool: waits for the store, and never for a token
+  kControl,       // on the control pool: takes its time or waits for the store, never for a token
   kTokenControl,  // on a pool of its own: waits for a token, which may hang
   kToken,         // begins on the receiving thread, ends on whichever computes the MAC
 };
@@ -35,9 +35,10 @@ std::span<const OperationRow> Operations();
 // INVARIANT: the operation is served; a front asks only for what it serves.
 const OperationRow& Row(Operation operation);
 
-// The whole way of a request behind a front: validate → run in the operation's lane → tell
-// `engine.on_finished` → `done`. `request` and `response` must live until `done` has run. Never
-// throws: what an operation throws is answered as KMSInternalException.
+// The whole way of a request behind a front: room in the audit log → validate → run in the
+// operation's lane → record → tell `engine.on_finished` → `done`. Waits, as everything that ends a
+// call does, for a disk that hangs under the audit log. `request` and `response` must live until
+// `done` has run. Never throws: what an operation throws is answered as KMSInternalException.
 void Dispatch(Engine& engine, const CallPtr& call, const google::protobuf::Message& request,
               google::protobuf::Message* response, Done done);
 

@@ -7,7 +7,7 @@ namespace hallmark::app {
 
 Status GenerateRandom(Engine& engine, CallContext& call, const v1::GenerateRandomRequest& request,
                       v1::GenerateRandomResponse* response) {
-  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(call, call.operation));
+  HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, call.operation));
   if (!request.has_number_of_bytes()) {
     return Fail(Exception::kValidationException, "NumberOfBytes is required.");
   }

@@ -33,8 +33,12 @@ Result<Revision> CommitTags(Engine& engine, std::vector<StoreWrite> writes,
 
 Status TagResource(Engine& engine, CallContext& call, const v1::TagResourceRequest& request,
                    v1::TagResourceResponse* /*response*/) {
+  const TagWords words(request.tags());
+  RequestContext context;
+  words.FillIn(&context);
   return UntilWon(engine, call, [&]() -> Status {
-    HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, AdmitKey(engine, call, request.key_id()));
+    HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
+                              AdmitKey(engine, call, request.key_id(), context));
     HALLMARK_RETURN_IF_ERROR(CheckTags(request.tags()));
     auto next = std::make_shared<KeyView>(*view);
     HALLMARK_ASSIGN_OR_RETURN(const std::vector<std::size_t> changed,
@@ -49,8 +53,12 @@ Status TagResource(Engine& engine, CallContext& call, const v1::TagResourceReque
 
 Status UntagResource(Engine& engine, CallContext& call, const v1::UntagResourceRequest& request,
                      v1::UntagResourceResponse* /*response*/) {
+  const TagWords words(request.tag_keys());
+  RequestContext context;
+  words.FillIn(&context);
   return UntilWon(engine, call, [&]() -> Status {
-    HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, AdmitKey(engine, call, request.key_id()));
+    HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
+                              AdmitKey(engine, call, request.key_id(), context));
     HALLMARK_RETURN_IF_ERROR(CheckTagKeys(request.tag_keys()));
     auto next = std::make_shared<KeyView>(*view);
     std::vector<StoreWrite> writes;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
-#include <string_view>
 
 namespace hallmark::app {
 namespace {
@@ -28,6 +27,18 @@ Unexpected<Error> TooMany() { return Fail(Exception::kTagException, "Too many ta
 
 }  // namespace
 
+TagWords::TagWords(const TagList& tags) {
+  for (const v1::Tag& tag : tags) {
+    tags_.push_back({.key = tag.tag_key(), .value = tag.tag_value()});
+    keys_.push_back(tag.tag_key());
+  }
+}
+
+void TagWords::FillIn(RequestContext* context) const {
+  context->request_tags = hallmark::TagList(tags_);
+  context->tag_keys = ValueList(keys_);
+}
+
 Status CheckTags(const TagList& tags) {
   // One beyond is as many as the work that rules out more has to look at.
   const int looked_at = std::min(tags.size(), static_cast<int>(kMaxTagsPerKey) + 1);
@@ -40,6 +51,11 @@ Status CheckTags(const TagList& tags) {
   }
   if (duplicate) return Fail(Exception::kTagException, "Duplicate tag keys");
   if (tags.size() > looked_at) return TooMany();
+  return {};
+}
+
+Status CheckTagKey(std::string_view tag_key) {
+  if (IsReserved(tag_key)) return Reserved();
   return {};
 }
 

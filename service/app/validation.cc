@@ -124,6 +124,14 @@ void CheckString(const FieldRule& rule, const std::string& text, const std::stri
   }
 }
 
+void CheckEnum(const FieldDescriptor& field, int number, const std::string& path,
+               Violations& violations) {
+  // Zero is "unspecified", which no list may hold.
+  if (number != 0 && field.enum_type()->FindValueByNumber(number) != nullptr) return;
+  violations.Add(std::to_string(number), path,
+                 "Member must satisfy enum value set: " + KmsNames(*field.enum_type()));
+}
+
 void CheckNumber(const FieldRule& rule, std::int64_t number, const std::string& path,
                  Violations& violations) {
   const auto& c = rule.constraint;
@@ -160,14 +168,9 @@ void CheckSingular(const FieldRule& rule, const Message& message, const std::str
       CheckString(rule, reflection.GetStringReference(message, field, &scratch), path, violations);
       break;
     }
-    case FieldDescriptor::CPPTYPE_ENUM: {
-      const int number = reflection.GetEnumValue(message, field);
-      if (field->enum_type()->FindValueByNumber(number) == nullptr) {
-        violations.Add(std::to_string(number), path,
-                       "Member must satisfy enum value set: " + KmsNames(*field->enum_type()));
-      }
+    case FieldDescriptor::CPPTYPE_ENUM:
+      CheckEnum(*field, reflection.GetEnumValue(message, field), path, violations);
       break;
-    }
     case FieldDescriptor::CPPTYPE_INT32:
       CheckNumber(rule, reflection.GetInt32(message, field), path, violations);
       break;
@@ -190,6 +193,9 @@ void CheckRepeated(const FieldRule& rule, const Message& message, const std::str
   const auto& c = rule.constraint;
   const int size = reflection.FieldSize(message, rule.field);
   if (size == 0 && !c.required()) return;
+  // On the wire an empty list is an absent one; where the schema has a least length, that says
+  // more.
+  if (size == 0 && !c.has_min_length()) violations.AddNull(path);
   CheckLength(static_cast<std::size_t>(size), MinLength(c), MaxLength(c), std::nullopt, path,
               violations);
   for (int i = 0; i < size && !violations.full(); ++i) {
@@ -200,8 +206,11 @@ void CheckRepeated(const FieldRule& rule, const Message& message, const std::str
           reflection.GetRepeatedStringReference(message, rule.field, i, &scratch);
       CheckLength(CodePoints(text),
                   c.has_item_min_length() ? std::optional(c.item_min_length()) : std::nullopt,
-                  c.has_item_max_length() ? std::optional(c.item_max_length()) : std::nullopt, text,
-                  item_path, violations);
+                  c.has_item_max_length() ? std::optional(c.item_max_length()) : std::nullopt,
+                  c.sensitive() ? std::nullopt : std::optional(text), item_path, violations);
+    } else if (rule.field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+      CheckEnum(*rule.field, reflection.GetRepeatedEnumValue(message, rule.field, i), item_path,
+                violations);
     } else if (rule.field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       CheckMessage(reflection.GetRepeatedMessage(message, rule.field, i), item_path + ".",
                    violations);

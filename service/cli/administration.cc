@@ -5,6 +5,7 @@
 #include "keystate/sealer.h"
 #include "pkcs11/token_hsm.h"
 #include "service/app/admin_ops.h"
+#include "service/app/principal_loading.h"
 #include "service/system/system.h"
 
 #include <sys/socket.h>
@@ -149,6 +150,26 @@ Result<void, CallFailure> Administer(const Home& home, const v1::RotatePrincipal
 Result<void, CallFailure> Administer(const Home& home, const v1::RemovePrincipalRequest& request,
                                      v1::RemovePrincipalResponse* response) {
   return Ask(home, "RemovePrincipal", &app::RemovePrincipal, request, response);
+}
+
+Result<void, CallFailure> Administer(const Home& home, const v1::AttachPolicyRequest& request,
+                                     v1::AttachPolicyResponse* response) {
+  return Ask(home, "AttachPolicy", &app::AttachPolicy, request, response);
+}
+
+Result<void, CallFailure> Administer(const Home& home, const v1::DetachPolicyRequest& request,
+                                     v1::DetachPolicyResponse* response) {
+  return Ask(home, "DetachPolicy", &app::DetachPolicy, request, response);
+}
+
+Result<void, CallFailure> Administer(const Home& home, const v1::TagPrincipalRequest& request,
+                                     v1::TagPrincipalResponse* response) {
+  return Ask(home, "TagPrincipal", &app::TagPrincipal, request, response);
+}
+
+Result<void, CallFailure> Administer(const Home& home, const v1::UntagPrincipalRequest& request,
+                                     v1::UntagPrincipalResponse* response) {
+  return Ask(home, "UntagPrincipal", &app::UntagPrincipal, request, response);
 }
 
 Result<void, CallFailure> AskDaemon(const Home& home, const char* method,

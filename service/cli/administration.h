@@ -19,6 +19,14 @@ Result<void, CallFailure> Administer(const Home& home, const v1::RotatePrincipal
                                      v1::RotatePrincipalResponse* response);
 Result<void, CallFailure> Administer(const Home& home, const v1::RemovePrincipalRequest& request,
                                      v1::RemovePrincipalResponse* response);
+Result<void, CallFailure> Administer(const Home& home, const v1::AttachPolicyRequest& request,
+                                     v1::AttachPolicyResponse* response);
+Result<void, CallFailure> Administer(const Home& home, const v1::DetachPolicyRequest& request,
+                                     v1::DetachPolicyResponse* response);
+Result<void, CallFailure> Administer(const Home& home, const v1::TagPrincipalRequest& request,
+                                     v1::TagPrincipalResponse* response);
+Result<void, CallFailure> Administer(const Home& home, const v1::UntagPrincipalRequest& request,
+                                     v1::UntagPrincipalResponse* response);
 
 // Asks the daemon of `home` for what only a running one can tell or do: `method` of AdminService.
 Result<void, CallFailure> AskDaemon(const Home& home, const char* method,

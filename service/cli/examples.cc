@@ -21,11 +21,28 @@ constexpr std::array kExamples{
     Example{"verify-mac", "Whether a MAC is right, by the exit code:",
             "hallmark verify-mac --key-id alias/orders --message fileb://order.json "
             "--mac-algorithm HMAC_SHA_256 --mac fileb://order.mac"},
+    Example{"explain", "Why this caller may not use a key:",
+            "hallmark explain --operation GenerateMac --key-id alias/orders"},
+    Example{"explain", "What somebody else could do from another address, with hallmark:Explain:",
+            "hallmark explain --operation GenerateMac --key-id alias/orders --principal "
+            "arn:aws:iam::111122223333:user/Shop --context aws:SourceIp=10.0.0.1"},
+    Example{"principal explain", "The same on the daemon's machine, without a permission:",
+            "hallmark principal explain --principal arn:aws:iam::111122223333:user/Shop "
+            "--operation GenerateMac --key-id alias/orders"},
     Example{"principal add", "A caller with a policy of its own:",
             "hallmark principal add --arn arn:aws:iam::111122223333:user/Shop --policy "
             "mac-only.json"},
     Example{"principal rotate", "New credentials now, the old ones until the shop has switched:",
             "hallmark principal rotate --arn arn:aws:iam::111122223333:user/Shop --keep-old"},
+    Example{"principal attach-policy", "What the shop may do from now on:",
+            "hallmark principal attach-policy --arn arn:aws:iam::111122223333:user/Shop "
+            "--policy mac-only.json"},
+    Example{"principal attach-policy", "What it may do at most, whatever its policy allows:",
+            "hallmark principal attach-policy --arn arn:aws:iam::111122223333:user/Shop "
+            "--policy limit.json --permissions-boundary"},
+    Example{"principal tag", "For policies that ask for aws:PrincipalTag/team:",
+            "hallmark principal tag --arn arn:aws:iam::111122223333:user/Shop --tags "
+            "Key=team,Value=orders"},
     Example{"token init",
             "Before the first start of the daemon:", "hallmark token init --home /etc/hallmark"},
     Example{"completion", "For bash, for this user:",

@@ -34,6 +34,10 @@ bool IsExtension(const google::protobuf::FieldDescriptor& field) {
   return field.options().GetExtension(v1::extension);
 }
 
+bool IsPair(const google::protobuf::Descriptor& type) {
+  return type.options().GetExtension(v1::command_line_pair);
+}
+
 const std::string& Spelling(const google::protobuf::FieldDescriptor& field) {
   return IsExtension(field) ? field.name() : field.json_name();
 }

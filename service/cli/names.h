@@ -15,6 +15,9 @@ std::string KebabCase(std::string_view name);
 // True for a field that KMS does not have.
 bool IsExtension(const google::protobuf::FieldDescriptor& field);
 
+// True for a structure that is written KEY=VALUE.
+bool IsPair(const google::protobuf::Descriptor& type);
+
 // The KMS spelling; for a field of Hallmark's own its name in the schema.
 const std::string& Spelling(const google::protobuf::FieldDescriptor& field);
 

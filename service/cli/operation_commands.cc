@@ -82,11 +82,17 @@ std::string GroupOf(std::string_view operation) {
     const char* group;
   };
   constexpr std::array kRows{
-      Row{"Mac", "MACs"},           Row{"Alias", "Aliases"},
-      Row{"Tag", "Tags"},           Row{"Untag", "Tags"},
-      Row{"ResourceTag", "Tags"},   Row{"Grant", "Grants"},
-      Row{"Polic", "Key policies"}, Row{"Import", "Import"},
-      Row{"Rotat", "Rotation"},     Row{"Random", "Random bytes"},
+      Row{"Mac", "MACs"},
+      Row{"Alias", "Aliases"},
+      Row{"Tag", "Tags"},
+      Row{"Untag", "Tags"},
+      Row{"ResourceTag", "Tags"},
+      Row{"Grant", "Grants"},
+      Row{"Polic", "Key policies"},
+      Row{"Import", "Import"},
+      Row{"Rotat", "Rotation"},
+      Row{"Random", "Random bytes"},
+      Row{"Explain", "Permissions"},
   };
   for (const Row& row : kRows) {
     if (operation.find(row.part) != std::string_view::npos) return row.group;
@@ -112,6 +118,7 @@ std::string TypeName(const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_MESSAGE: {
       std::string members;
       const Descriptor& type = *field.message_type();
+      if (IsPair(type)) return "KEY=VALUE";
       for (int i = 0; i < type.field_count(); ++i) {
         members += (i == 0 ? "" : ",") + Spelling(*type.field(i)) + "=TEXT";
       }
@@ -149,32 +156,37 @@ Flag AddFlag(CLI::App& verb, const FieldDescriptor& field, Commands& commands) {
   return {&field, option};
 }
 
-Result<void, UsageError> BuildRequest(const std::vector<Flag>& flags, Message* request) {
-  for (const Flag& flag : flags) {
-    if (flag.option->count() == 0) continue;
-    std::vector<std::string> words = flag.option->results();
-    // Given twice, the last one counts, as in the AWS CLI.
-    if (!flag.field->is_repeated()) words.erase(words.begin(), words.end() - 1);
-    HALLMARK_RETURN_IF_ERROR(SetField(*flag.field, words, request));
-  }
-  return {};
-}
-
 }  // namespace
+
+BuildRequest AddRequestFlags(CLI::App& verb, const Descriptor& request, Commands& commands) {
+  std::vector<Flag> flags;
+  for (int i = 0; i < request.field_count(); ++i) {
+    flags.push_back(AddFlag(verb, *request.field(i), commands));
+  }
+  return [flags](Message* message) -> Result<void, UsageError> {
+    for (const Flag& flag : flags) {
+      if (flag.option->count() == 0) continue;
+      std::vector<std::string> words = flag.option->results();
+      // Given twice, the last one counts, as in the AWS CLI.
+      if (!flag.field->is_repeated()) words.erase(words.begin(), words.end() - 1);
+      HALLMARK_RETURN_IF_ERROR(SetField(*flag.field, words, message));
+    }
+    return {};
+  };
+}
 
 void AddOperationCommands(CLI::App& root, const google::protobuf::ServiceDescriptor& service,
                           const RunOperation& run, Commands& commands) {
   for (int i = 0; i < service.method_count(); ++i) {
     const MethodDescriptor& method = *service.method(i);
-    CLI::App* verb = root.add_subcommand(KebabCase(method.name()), proto::CommentOf(method));
+    std::string description = proto::CommentOf(method);
+    if (method.options().GetExtension(v1::own)) description += " Not in KMS.";
+    CLI::App* verb = root.add_subcommand(KebabCase(method.name()), description);
     verb->group(GroupOf(method.name()))->fallthrough()->footer(ExampleOf(verb->get_name()));
-    std::vector<Flag> flags;
-    for (int f = 0; f < method.input_type()->field_count(); ++f) {
-      flags.push_back(AddFlag(*verb, *method.input_type()->field(f), commands));
-    }
-    commands.list.push_back({verb, [&method, flags, run] {
+    const BuildRequest build = AddRequestFlags(*verb, *method.input_type(), commands);
+    commands.list.push_back({verb, [&method, build, run] {
                                const auto request = NewMessage(*method.input_type());
-                               if (auto built = BuildRequest(flags, request.get()); !built) {
+                               if (const auto built = build(request.get()); !built) {
                                  std::cerr << "hallmark: error: " << built.error().message << '\n';
                                  return ExitCode::kUsage;
                                }

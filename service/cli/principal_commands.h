@@ -1,4 +1,4 @@
-// `hallmark principal add|list|show|rotate|remove`.
+// `hallmark principal add|list|show|rotate|remove|attach-policy|detach-policy|tag|untag`.
 #pragma once
 
 #include "service/cli/commands.h"

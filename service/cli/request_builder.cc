@@ -208,6 +208,17 @@ FieldResult FieldWriter::WriteStructure(const std::string& where, std::string_vi
   const google::protobuf::Descriptor& type = *field_.message_type();
   Message* structure = field_.is_repeated() ? reflection_.AddMessage(message_, &field_)
                                             : reflection_.MutableMessage(message_, &field_);
+  if (IsPair(type)) {
+    const std::size_t equals = shorthand.find('=');
+    if (equals == 0 || equals == std::string_view::npos) {
+      return Wrong(where, "'" + std::string(shorthand) + "' is not of the form KEY=VALUE");
+    }
+    structure->GetReflection()->SetString(structure, type.field(0),
+                                          std::string(shorthand.substr(0, equals)));
+    structure->GetReflection()->SetString(structure, type.field(1),
+                                          std::string(shorthand.substr(equals + 1)));
+    return {};
+  }
   std::string_view rest = shorthand;
   while (!rest.empty()) {
     const std::optional<Assignment> assignment = TakeAssignment(rest);

@@ -82,6 +82,8 @@ constexpr KeyRow<Config> kKeys[] = {
      [](Field f, Config& c) { f.Path(c.tls.private_key); }},
     {"tls", "client_ca", kLive, kIn<&Config::tls, &Config::Tls::client_ca>,
      [](Field f, Config& c) { f.Path(c.tls.client_ca); }},
+    {"tls", "trust_domains", kLive, kIn<&Config::tls, &Config::Tls::trust_domains>,
+     [](Field f, Config& c) { f.OptionalPath(c.tls.trust_domains); }},
     {"admin", "socket", kNextStart, kIn<&Config::admin_socket>,
      [](Field f, Config& c) { f.Path(c.admin_socket); }},
     {"store", "directory", kNextStart, kIn<&Config::store_directory>,
@@ -107,6 +109,8 @@ constexpr KeyRow<Config> kKeys[] = {
      }},
     {"log", "file", kLive, kIn<&Config::log, &Config::Log::file>,
      [](Field f, Config& c) { f.OptionalPath(c.log.file); }},
+    {"audit", "file", kNextStart, kIn<&Config::audit_file>,
+     [](Field f, Config& c) { f.Path(c.audit_file); }},
 };
 
 constexpr KeyRow<TokenOptions> kTokenKeys[] = {
@@ -227,7 +231,8 @@ void ResolvePaths(const std::filesystem::path& folder, Config& config) {
   };
   for (std::filesystem::path* path :
        {&config.tls.certificate, &config.tls.private_key, &config.tls.client_ca,
-        &config.admin_socket, &config.store_directory, &config.endpoints_file, &config.log.file}) {
+        &config.tls.trust_domains, &config.admin_socket, &config.store_directory,
+        &config.endpoints_file, &config.log.file, &config.audit_file}) {
     resolve(*path);
   }
   for (pkcs11::TokenOptions& token : config.tokens) {

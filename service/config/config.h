@@ -33,6 +33,7 @@ struct Config {
     std::filesystem::path certificate = "tls/server.pem";
     std::filesystem::path private_key = "tls/server.key";
     std::filesystem::path client_ca = "tls/ca.pem";
+    std::filesystem::path trust_domains;  // empty: no SPIFFE ids
   } tls;
 
   struct Limits {
@@ -53,6 +54,9 @@ struct Config {
     LogFormat format = LogFormat::kJson;
     std::filesystem::path file;  // empty: standard error
   } log;
+
+  // Where every decision is recorded.
+  std::filesystem::path audit_file = "audit.jsonl";
 
   std::vector<pkcs11::TokenOptions> tokens;  // exactly one for now
 };

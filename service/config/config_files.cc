@@ -81,9 +81,11 @@ void CheckFiles(const toml::table& file, const Config& config, Mistakes& mistake
   check.Readable("tls.certificate", config.tls.certificate);
   check.Readable("tls.private_key", config.tls.private_key);
   check.Readable("tls.client_ca", config.tls.client_ca);
+  check.Folder("tls.trust_domains", config.tls.trust_domains);
   // Not those of the socket and the endpoints: a service manager makes them just before the start.
   check.FolderOf("store.directory", config.store_directory);
   check.FolderOf("log.file", config.log.file);
+  check.FolderOf("audit.file", config.audit_file);
   for (const pkcs11::TokenOptions& token : config.tokens) CheckToken(token, check);
 }
 

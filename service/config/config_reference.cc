@@ -42,6 +42,10 @@ constexpr std::array kTls{
     KeyHelp{"client_ca", "\"tls/ca.pem\"", true,
             "PEM file with the authority of client certificates. A certificate alone gives no "
             "rights: the store lists, per principal, the certificates by which it is known."},
+    KeyHelp{"trust_domains", "\"\"", true,
+            "Folder with a PEM file for each SPIFFE trust domain, named after it: example.org.pem "
+            "has the authorities that may issue certificates for spiffe://example.org/... and "
+            "nobody else's. Empty: SPIFFE ids count for nothing."},
 };
 constexpr std::array kLimits{
     KeyHelp{"keys_per_account", "100000", true, "Keys of one account; at least 1."},
@@ -71,6 +75,14 @@ constexpr std::array kLog{
     KeyHelp{"format", "\"json\"", true,
             "\"json\": one object a line. \"text\": one line of name=value for people."},
     KeyHelp{"file", "\"\"", true, "File to append to. Empty: standard error."},
+};
+constexpr std::array kAudit{
+    KeyHelp{
+        "file", "\"audit.jsonl\"", true,
+        "File to which the record of every call is appended, one JSON object a line, before the "
+        "call is answered. While it cannot be written nothing is answered. Opened anew by a "
+        "reload, so "
+        "it may be renamed before."},
 };
 constexpr std::array kToken{
     KeyHelp{"module", "\"/usr/lib/softhsm/libsofthsm2.so\"", false, "The vendor's PKCS#11 module."},
@@ -110,6 +122,7 @@ constexpr std::array kReference{
     SectionHelp{"store", "", kStore},
     SectionHelp{"metrics", "", kMetrics},
     SectionHelp{"log", "", kLog},
+    SectionHelp{"audit", "", kAudit},
     SectionHelp{
         "token.main",
         "The token that holds the keys: exactly one for now. \"main\" is its id, under which "

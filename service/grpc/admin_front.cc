@@ -1,7 +1,9 @@
 #include "service/grpc/admin_front.h"
 
+#include "service/app/explain_ops.h"
 #include "service/app/guard.h"
 #include "service/grpc/deadline.h"
+#include "service/grpc/peer_address.h"
 #include "service/grpc/request_id.h"
 #include "service/grpc/status.h"
 #include "service/grpc/unary_call.h"
@@ -53,8 +55,21 @@ class AdminFront::Call : public UnaryCall {
   bool cancelled() const { return cancelled_; }
   std::string_view principal() const { return method.principal(request()); }
 
+  // The call outlives it.
+  app::AuditEvent Event() const {
+    return {.source = app::AuditSource::kAdministration,
+            .name = method.name,
+            .reads_only = app::OnlyReads(method.name),
+            .peer = peer,
+            .request_id = request_id,
+            .started = started};
+  }
+
   const Method& method;
   std::string request_id;
+  std::string peer;
+  SteadyTime started{};
+  std::unique_ptr<app::AuditSink::Slot> slot;
 
  private:
   void ListenForNext() override { method.listen(method); }
@@ -76,6 +91,8 @@ AdminFront::Method AdminFront::MethodOf(std::string_view name, Receive receive,
   method.principal = [](const Message& request) -> std::string_view {
     if constexpr (requires(const Request& message) { message.arn(); }) {
       return static_cast<const Request&>(request).arn();
+    } else if constexpr (requires(const Request& message) { message.principal(); }) {
+      return static_cast<const Request&>(request).principal();
     }
     return {};
   };
@@ -91,10 +108,11 @@ AdminFront::Method AdminFront::MethodOf(std::string_view name, Receive receive,
 }
 
 AdminFront::AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& maintenance,
-                       app::WorkerPool& pool, std::chrono::milliseconds max_call_duration,
-                       FinishedSink on_finished)
+                       const app::Engine& engine, app::WorkerPool& pool,
+                       std::chrono::milliseconds max_call_duration, FinishedSink on_finished)
     : principals_(principals),
       pool_(pool),
+      audit_(engine.audit),
       max_call_duration_(max_call_duration),
       on_finished_(std::move(on_finished)) {
 #define HALLMARK_SERVE(name, parts) \
@@ -104,10 +122,16 @@ AdminFront::AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& m
   HALLMARK_SERVE(ListPrincipals, principals)
   HALLMARK_SERVE(RemovePrincipal, principals)
   HALLMARK_SERVE(RotatePrincipal, principals)
+  HALLMARK_SERVE(AttachPolicy, principals)
+  HALLMARK_SERVE(DetachPolicy, principals)
+  HALLMARK_SERVE(TagPrincipal, principals)
+  HALLMARK_SERVE(UntagPrincipal, principals)
   HALLMARK_SERVE(GetSweeper, maintenance)
   HALLMARK_SERVE(ResumeSweeper, maintenance)
   HALLMARK_SERVE(ListOrphans, maintenance)
 #undef HALLMARK_SERVE
+  methods_.push_back(
+      MethodOf("Explain", &Service::RequestExplain, &app::ExplainForOperator, engine));
 }
 
 AdminFront::~AdminFront() = default;
@@ -118,48 +142,57 @@ void AdminFront::ListenForAll() {
   }
 }
 
-bool AdminFront::IsFirstStrangerOfSecond() {
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-                       principals_.clock.SteadyNow().time_since_epoch())
-                       .count();
-  return last_stranger_.exchange(now) != now;
+void AdminFront::Tell(const Call& call, const Status& status) noexcept {
+  // A lost line in the log must not cost the caller its answer.
+  static_cast<void>(app::Guarded([&]() -> Status {
+    on_finished_({call.method.name, call.principal(), call.request_id, call.peer, status});
+    return {};
+  }));
 }
 
-void AdminFront::Answer(Call& call, const Status& status, bool tell) noexcept {
-  try {
-    if (tell) {
-      const std::string peer = call.context().peer();
-      on_finished_({call.method.name, call.principal(), call.request_id, peer, status});
-    }
-  } catch (...) {  // a lost line in the log must not cost the caller its answer
+void AdminFront::Conclude(Call& call, const Status& outcome) noexcept {
+  app::AuditEvent event = call.Event();
+  event.by_operator = true;
+  const Status answer = app::Record(call.slot.get(), event, outcome, &call.response());
+  Tell(call, answer);
+  call.Answer(ToGrpcStatus(answer, call.request_id));
+}
+
+void AdminFront::RefuseStranger(Call& call) {
+  const Status refusal = Fail(Exception::kUnsupportedOperationException,
+                              "AdminService is served on the Unix socket admin.socket only.");
+  if (const auto passed_over = strangers_.Note(call.started)) {
+    app::AuditEvent event = call.Event();
+    event.unrecorded = *passed_over;
+    app::RecordRefusal(audit_, event, refusal);
+    Tell(call, refusal);
   }
-  call.UnaryCall::Answer(ToGrpcStatus(status, call.request_id));
+  call.Answer(ToGrpcStatus(refusal, call.request_id));
 }
 
 void AdminFront::Serve(const std::shared_ptr<Call>& call) {
   bool taken = false;
   try {
     call->request_id = NewRequestId();
+    call->started = principals_.clock.SteadyNow();
+    call->peer = PeerAddress(call->context().peer());
     call->context().AddInitialMetadata("x-hallmark-request-id", call->request_id);
-    if (!CameThroughUnixSocket(call->context())) {
-      return Answer(*call,
-                    Fail(Exception::kUnsupportedOperationException,
-                         "AdminService is served on the Unix socket admin.socket only."),
-                    IsFirstStrangerOfSecond());
-    }
-    const SteadyTime deadline =
-        DeadlineOf(call->context(), principals_.clock.SteadyNow(), max_call_duration_);
+    if (!CameThroughUnixSocket(call->context())) return RefuseStranger(*call);
+    // Before anything is done for the call: what could not be recorded must not happen.
+    auto slot = app::ReserveRecord(audit_, &call->request());
+    if (!slot) return Conclude(*call, Unexpected(std::move(slot).error()));
+    call->slot = *std::move(slot);
+    const SteadyTime deadline = DeadlineOf(call->context(), call->started, max_call_duration_);
     taken = pool_.Submit([this, call, deadline] {
       // Who gave up takes the call for failed: it must not take effect after all.
       const bool begin = principals_.clock.SteadyNow() < deadline && !call->cancelled();
       const auto run = [&] { return call->method.run(call->request(), &call->response()); };
-      Answer(*call, begin ? app::Guarded(run) : NotBegun(), /*tell=*/true);
+      Conclude(*call, begin ? app::Guarded(run) : NotBegun());
     });
     if (taken) return;
-    Answer(*call, Unexpected(Throttled(kRetry, "the queue of administration is full")),
-           /*tell=*/true);
+    Conclude(*call, Unexpected(Throttled(kRetry, "the queue of administration is full")));
   } catch (...) {
-    if (!taken && !call->answered()) Answer(*call, UnexpectedFailure(), /*tell=*/true);
+    if (!taken && !call->answered()) Conclude(*call, UnexpectedFailure());
   }
 }
 

@@ -5,13 +5,15 @@
 #include "hallmark/v1/admin.grpc.pb.h"
 #include "keystate/result.h"
 #include "service/app/admin_ops.h"
+#include "service/app/audit.h"
+#include "service/app/engine.h"
 #include "service/app/maintenance_ops.h"
 #include "service/app/worker_pool.h"
 #include "service/grpc/queued_call.h"
+#include "service/grpc/stranger_budget.h"
 
 #include <atomic>
 #include <chrono>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -37,10 +39,11 @@ class AdminFront final : public QueuedService {
 
   // All outlive the front. `pool` runs the operations, since they wait for the store; callers'
   // work must not be in it, or a principal that floods the service could not be removed. A call
-  // that has waited for `max_call_duration`, or for longer than its client does, is not begun.
+  // that has waited for `max_call_duration`, or for longer than its client does, is not begun; nor
+  // is one that the engine's audit log cannot record.
   AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& maintenance,
-             app::WorkerPool& pool, std::chrono::milliseconds max_call_duration,
-             FinishedSink on_finished);
+             const app::Engine& engine, app::WorkerPool& pool,
+             std::chrono::milliseconds max_call_duration, FinishedSink on_finished);
   ~AdminFront() override;
 
   void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
@@ -59,15 +62,17 @@ class AdminFront final : public QueuedService {
 
   void ListenForAll() override;
   void Serve(const std::shared_ptr<Call>& call);
-  void Answer(Call& call, const Status& status, bool tell) noexcept;
-  // One of a second's may be told of.
-  bool IsFirstStrangerOfSecond();
+  void RefuseStranger(Call& call);
+  // Records the outcome, tells of it and answers with it.
+  void Conclude(Call& call, const Status& outcome) noexcept;
+  void Tell(const Call& call, const Status& status) noexcept;
 
   app::PrincipalAdmin& principals_;
   app::WorkerPool& pool_;
+  app::AuditSink* const audit_;
   std::atomic<std::chrono::milliseconds> max_call_duration_;
   const FinishedSink on_finished_;
-  std::atomic<std::int64_t> last_stranger_{0};  // the second of the steady clock
+  StrangerBudget strangers_;
   Service service_;
   std::vector<Method> methods_;
 };

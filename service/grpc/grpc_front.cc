@@ -1,7 +1,9 @@
 #include "service/grpc/grpc_front.h"
 
+#include "service/app/audit.h"
 #include "service/app/operations.h"
 #include "service/grpc/deadline.h"
+#include "service/grpc/peer_address.h"
 #include "service/grpc/request_id.h"
 #include "service/grpc/status.h"
 #include "service/grpc/unary_call.h"
@@ -17,21 +19,16 @@
 namespace hallmark::grpc_front {
 namespace {
 
-// "ipv4:127.0.0.1:41234" → "127.0.0.1:41234"; "ipv6:%5B::1%5D:41234" → "[::1]:41234".
-std::string PeerAddress(std::string uri) {
-  if (uri.starts_with("ipv4:")) return uri.erase(0, 5);
-  if (!uri.starts_with("ipv6:")) return uri;
-  uri.erase(0, 5);
-  for (const auto& [encoded, plain] : {std::pair{"%5B", "["}, std::pair{"%5D", "]"}}) {
-    if (const std::size_t at = uri.find(encoded); at != std::string::npos)
-      uri.replace(at, 3, plain);
-  }
-  return uri;
-}
-
 // The PEM text of the client's certificate; lives as long as the connection.
 std::string_view PeerCertificateOf(const grpc::AuthContext& auth) {
   const auto values = auth.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  if (values.size() != 1) return {};
+  return {values.front().data(), values.front().size()};
+}
+
+// What it sent beside that certificate.
+std::string_view PeerIntermediatesOf(const grpc::AuthContext& auth) {
+  const auto values = auth.FindPropertyValues(GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME);
   if (values.size() != 1) return {};
   return {values.front().data(), values.front().size()};
 }
@@ -82,6 +79,11 @@ void GrpcFront::Listen(Operation operation) {
 
 void GrpcFront::Serve(const std::shared_ptr<Call>& call) {
   const auto refuse = [&](const Status& refusal) noexcept {
+    if (const auto passed_over = strangers_.Note(engine_.clock.SteadyNow())) {
+      app::AuditEvent event = app::EventOf(*call);
+      event.unrecorded = *passed_over;
+      app::RecordRefusal(engine_.audit, event, refusal);
+    }
     try {
       engine_.on_finished(*call, refusal);
     } catch (...) {  // a lost line in the log must not cost the caller its answer
@@ -96,14 +98,16 @@ void GrpcFront::Serve(const std::shared_ptr<Call>& call) {
     call->peer = PeerAddress(context.peer());
     context.AddInitialMetadata("x-hallmark-request-id", call->request_id);
 
-    Result<authn::PeerIdentity> identity =
-        authenticator_.Authenticate(PeerCertificateOf(*context.auth_context()));
+    Result<authn::PeerIdentity> identity = authenticator_.Authenticate(
+        PeerCertificateOf(*context.auth_context()),
+        [&context] { return PeerIntermediatesOf(*context.auth_context()); });
     if (!identity.has_value()) {
       refuse(Unexpected(std::move(identity).error()));
       return;
     }
     call->caller = std::move(identity->principal);
     call->fingerprint = identity->fingerprint;
+    call->spiffe_id = std::move(identity->spiffe_id);
     call->credential_expiry = identity->expiry;
     // A bare pointer, so that the closure needs no memory of its own; the call keeps itself alive.
     app::Dispatch(engine_, call, call->request(), &call->response(),

@@ -5,6 +5,7 @@
 #include "service/app/engine.h"
 #include "service/authn/peer_identity.h"
 #include "service/grpc/queued_call.h"
+#include "service/grpc/stranger_budget.h"
 
 #include <atomic>
 #include <chrono>
@@ -13,7 +14,8 @@
 namespace hallmark::grpc_front {
 
 // The thread that received a call may compute its MAC: a token may hold up the threads of a call
-// queue, which are replaced then.
+// queue, which are replaced then. Who has no certificate of a principal is refused here: of such
+// calls one a second is recorded.
 //
 // Thread-safety: what calls use may be called from any thread.
 class GrpcFront final : public QueuedService {
@@ -42,6 +44,7 @@ class GrpcFront final : public QueuedService {
   app::Engine& engine_;
   authn::PeerAuthenticator& authenticator_;
   std::atomic<std::chrono::milliseconds> max_call_duration_;
+  StrangerBudget strangers_;
   Service service_;
 };
 

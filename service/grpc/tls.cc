@@ -1,5 +1,6 @@
 #include "service/grpc/tls.h"
 
+#include "keystate/spiffe_id.h"
 #include "service/grpc/listener.h"
 
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <cstring>
 #include <ctime>
 #include <memory>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -153,6 +155,45 @@ Result<void, std::string> CheckPrivate(const std::filesystem::path& file) {
   return {};
 }
 
+// Whether any of them is valid now: one that is over may stay beside its successor.
+bool AnyIsValid(const std::vector<Owned<X509>>& authorities) {
+  return std::any_of(authorities.begin(), authorities.end(), [](const Owned<X509>& authority) {
+    return HasBegun(authority.get()) && !HasEnded(authority.get());
+  });
+}
+
+struct TrustBundles {
+  decltype(TlsMaterial::trust_domains) by_name;
+  std::vector<std::string> over;
+};
+
+// "example.org.pem" has the CAs of example.org. Other files are somebody else's business. A CA that
+// is over shuts out its own workloads, and must not keep everybody else from being served.
+Result<TrustBundles, std::string> ReadTrustDomains(const std::filesystem::path& folder) {
+  TrustBundles bundles;
+  if (folder.empty()) return bundles;
+  std::error_code failure;
+  for (std::filesystem::directory_iterator next(folder, failure), end; !failure && next != end;
+       next.increment(failure)) {
+    const std::filesystem::path& file = next->path();
+    if (file.extension() != ".pem") continue;
+    const std::string name = file.stem().string();
+    if (!SpiffeId::IsTrustDomain(name)) {
+      return Refuse(file, "is not named after a SPIFFE trust domain; call it example.org.pem");
+    }
+    HALLMARK_ASSIGN_OR_RETURN(std::string pem, ReadFile(file));
+    HALLMARK_ASSIGN_OR_RETURN(const std::vector<Owned<X509>> authorities,
+                              Certificates(file, pem, "the CA of the trust domain"));
+    if (!AnyIsValid(authorities)) bundles.over.push_back(name);
+    bundles.by_name.emplace(name, std::move(pem));
+  }
+  if (failure) {
+    return Refuse(folder, "cannot be read: " + failure.message() +
+                              "; check tls.trust_domains and its permissions");
+  }
+  return bundles;
+}
+
 }  // namespace
 
 void RestrictTlsToVersion13() {
@@ -200,16 +241,16 @@ Result<TlsMaterial, std::string> ReadTlsFiles(const TlsFiles& files) {
   HALLMARK_ASSIGN_OR_RETURN(
       const std::vector<Owned<X509>> authorities,
       Certificates(files.client_ca, ca_pem, "the CA that issues client certificates"));
-  // One that is over may stay beside its successor.
-  if (std::none_of(authorities.begin(), authorities.end(), [](const Owned<X509>& authority) {
-        return HasBegun(authority.get()) && !HasEnded(authority.get());
-      })) {
+  if (!AnyIsValid(authorities)) {
     return Refuse(files.client_ca,
                   "no certificate in it is valid now, so every client would be refused; put the "
                   "current CA there");
   }
-  return TlsMaterial{std::move(certificate_pem), std::move(key_pem), std::move(ca_pem),
-                     SerialOf(certificate), ExpiryOf(certificate)};
+  HALLMARK_ASSIGN_OR_RETURN(TrustBundles domains, ReadTrustDomains(files.trust_domains));
+  for (const auto& [name, pem] : domains.by_name) ca_pem.append("\n").append(pem);
+  return TlsMaterial{std::move(certificate_pem), std::move(key_pem),    std::move(ca_pem),
+                     SerialOf(certificate),      ExpiryOf(certificate), std::move(domains.by_name),
+                     std::move(domains.over)};
 }
 
 }  // namespace hallmark::grpc_front

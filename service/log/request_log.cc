@@ -1,5 +1,7 @@
 #include "service/log/request_log.h"
 
+#include "service/app/audit.h"
+
 #include <algorithm>
 #include <chrono>
 #include <string_view>
@@ -8,16 +10,9 @@
 namespace hallmark::service {
 namespace {
 
-// Operations that leave everything as it was.
-bool OnlyReads(Operation operation) {
-  const std::string_view name = Name(operation);
-  return operation == Operation::kGenerateMac || operation == Operation::kVerifyMac ||
-         operation == Operation::kGenerateRandom || name.starts_with("Describe") ||
-         name.starts_with("Get") || name.starts_with("List");
-}
-
 LogLevel LevelOf(const app::CallContext& call, const Status& status) {
-  if (status.has_value()) return OnlyReads(call.operation) ? LogLevel::kDebug : LogLevel::kInfo;
+  if (status.has_value())
+    return app::OnlyReads(call.operation) ? LogLevel::kDebug : LogLevel::kInfo;
   return Describe(status.error().exception).fault == Fault::kService ? LogLevel::kWarning
                                                                      : LogLevel::kInfo;
 }

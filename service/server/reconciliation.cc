@@ -1,6 +1,7 @@
 #include "service/server/reconciliation.h"
 
 #include "keystate/bytes.h"
+#include "service/app/key_policy.h"
 #include "service/app/token_inventory.h"
 
 #include <algorithm>
@@ -107,7 +108,24 @@ Result<ReconciliationReport> Reconcile(StoreImage& image, const std::string& ins
   return report;
 }
 
-void LoadKeys(const StoreImage& image, KeyDirectory& keys) {
+Status RemoveUnusedPolicies(const StoreImage& image, KeyStore& store) {
+  std::set<std::string_view> used;
+  for (const KeyRecord& key : image.keys) used.insert(key.policy_hash);
+  for (const PrincipalRecord& principal : image.principals) {
+    used.insert({principal.policy_hash, principal.boundary_hash});
+  }
+  std::vector<StoreWrite> writes;
+  for (const PolicyRecord& policy : image.policies) {
+    if (!used.contains(policy.hash)) writes.push_back(Remove(policy));
+  }
+  if (writes.empty()) return {};
+  HALLMARK_RETURN_IF_ERROR(store.Commit(writes));
+  return {};
+}
+
+Status LoadKeys(const StoreImage& image, PolicyCache& policies, KeyDirectory& keys) {
+  std::map<std::string, const PolicyRecord*> documents;
+  for (const PolicyRecord& policy : image.policies) documents[policy.hash] = &policy;
   std::unordered_map<KeyId, std::vector<BindingRecord>> ready;
   for (const BindingRecord& binding : image.bindings) {
     if (binding.state == BindingState::kReady) ready[binding.key_id].push_back(binding);
@@ -129,14 +147,29 @@ void LoadKeys(const StoreImage& image, KeyDirectory& keys) {
     const auto bindings = ready.find(key.id);
     const auto material = materials.find({key.id, key.current_material});
     if (bindings == ready.end() || material == materials.end()) continue;
-    keys.Publish(std::make_shared<const KeyView>(KeyView{
-        key, KeyArn(image.meta.site, key.account, key.id), *material->second, bindings->second,
-        std::move(tags[key.id]), GrantSet::Of(std::move(grants[key.id]))}));
+    const std::string arn = KeyArn(image.meta.site, key.account, key.id);
+    const auto document = documents.find(key.policy_hash);
+    if (document == documents.end() && !key.policy_hash.empty()) {
+      return Fail(Exception::kKMSInternalException, "The store lacks the policy of key " + arn);
+    }
+    // Keys from before there were policies have none: they have the default one.
+    Result<StoredPolicyPtr> policy =
+        key.policy_hash.empty() ? app::DefaultPolicyOf(policies, image.meta.site, key.account)
+                                : policies.Get(*document->second, PolicyKind::kKey);
+    if (!policy) {
+      return Fail(
+          Exception::kKMSInternalException,
+          "The stored policy of key " + arn + " does not compile: " + policy.error().message);
+    }
+    keys.Publish(std::make_shared<const KeyView>(
+        KeyView{key, arn, *material->second, bindings->second, std::move(tags[key.id]),
+                GrantSet::Of(std::move(grants[key.id])), *std::move(policy)}));
     published.insert(key.id);
   }
   for (const AliasRecord& alias : image.aliases) {
     if (published.contains(alias.target)) keys.PublishAlias(alias);
   }
+  return {};
 }
 
 void LoadClientTokens(const StoreImage& image, const KeyDirectory& keys, ClientTokens& tokens) {

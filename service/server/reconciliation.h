@@ -39,7 +39,15 @@ Result<ReconciliationReport> Reconcile(StoreImage& image, const std::string& ins
 
 // Publishes every finished key with its aliases. A key without a ready binding does not exist yet
 // for any caller, so it stays out.
-void LoadKeys(const StoreImage& image, KeyDirectory& keys);
+//
+// Errors: KMSInternalException when a stored policy is missing or does not compile.
+Status LoadKeys(const StoreImage& image, PolicyCache& policies, KeyDirectory& keys);
+
+// Policies that no key and no principal has any more go from the store: each change of one leaves
+// its predecessor, which others may have. For the start, when nobody changes anything.
+//
+// Errors: what the store answers; nothing depends on it.
+Status RemoveUnusedPolicies(const StoreImage& image, KeyStore& store);
 
 // Takes over the answers whose key is published in `keys`.
 void LoadClientTokens(const StoreImage& image, const KeyDirectory& keys, ClientTokens& tokens);

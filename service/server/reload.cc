@@ -1,6 +1,7 @@
 #include "service/server/reload.h"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@ namespace {
 // Everything of a reload that can fail, done.
 struct Prepared {
   grpc_front::TlsMaterial tls;
+  std::shared_ptr<const authn::TrustDomains> domains;
   Log::Sink log_sink;
 };
 
@@ -19,10 +21,14 @@ Result<Prepared, std::vector<ConfigError>> Prepare(const Config& wanted) {
   std::vector<ConfigError> mistakes;
   auto tls = grpc_front::ReadTlsFiles(TlsFilesOf(wanted));
   if (!tls.has_value()) mistakes.push_back({"tls: " + tls.error()});
+  auto domains = tls.has_value() ? authn::TrustDomains::Of(tls->trust_domains)
+                                 : Result<authn::TrustDomains, std::string>(authn::TrustDomains());
+  if (!domains.has_value()) mistakes.push_back({"tls.trust_domains: " + domains.error()});
   auto log_sink = Log::OpenSink(wanted.log);
   if (!log_sink.has_value()) mistakes.push_back({"log.file: " + log_sink.error().message});
   if (!mistakes.empty()) return Unexpected(std::move(mistakes));
-  return Prepared{*std::move(tls), *std::move(log_sink)};
+  return Prepared{*std::move(tls), std::make_shared<const authn::TrustDomains>(*std::move(domains)),
+                  *std::move(log_sink)};
 }
 
 void Refuse(const std::vector<ConfigError>& mistakes, const LiveParts& parts) {
@@ -40,13 +46,25 @@ void Apply(Prepared prepared, const Config& running, const LiveParts& parts) {
   parts.key_door.SetLimits(LimitsOf(running, parts.log));
   parts.key_front.set_max_call_duration(running.grpc.max_call_duration);
   parts.admin_front.set_max_call_duration(running.grpc.max_call_duration);
+  parts.authenticator.SetTrustDomains(std::move(prepared.domains));
   parts.credentials.Replace(std::move(prepared.tls));
 }
 
 }  // namespace
 
 grpc_front::TlsFiles TlsFilesOf(const Config& config) {
-  return {config.tls.certificate, config.tls.private_key, config.tls.client_ca};
+  return {config.tls.certificate, config.tls.private_key, config.tls.client_ca,
+          config.tls.trust_domains};
+}
+
+void TellOfTrustDomains(const grpc_front::TlsMaterial& tls, Log& log) {
+  for (const std::string& name : tls.trust_domains_over) {
+    log.Write(LogLevel::kWarning, "trust_domain",
+              {{"name", name},
+               {"text",
+                "no CA of it is valid now, so its workloads are refused; put the current "
+                "ones into tls.trust_domains and reload"}});
+  }
 }
 
 grpc_front::ConnectionLimits LimitsOf(const Config& config, Log& log) {
@@ -64,6 +82,9 @@ void Reload(const Result<Config, std::vector<ConfigError>>& wanted, const LivePa
   if (!wanted.has_value()) return Refuse(wanted.error(), parts);
   auto prepared = Prepare(*wanted);
   if (!prepared.has_value()) return Refuse(prepared.error(), parts);
+  if (auto reopened = parts.audit_file.Reopen(); !reopened.has_value()) {
+    return Refuse({{.message = std::move(reopened).error()}}, parts);
+  }
 
   // From here on nothing can fail.
   const std::vector<ConfigChange> changes = ChangedKeys(running, *wanted);
@@ -80,6 +101,7 @@ void Reload(const Result<Config, std::vector<ConfigError>>& wanted, const LivePa
                       {{"text", change.key + ": changed; takes effect at the next start"}});
     }
   }
+  TellOfTrustDomains(prepared->tls, parts.log);
   const std::string serial = prepared->tls.serial;
   const std::string expires = prepared->tls.expires;
   Apply(*std::move(prepared), running, parts);

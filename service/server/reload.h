@@ -2,6 +2,8 @@
 #pragma once
 
 #include "keystate/result.h"
+#include "service/audit/audit_file.h"
+#include "service/authn/peer_identity.h"
 #include "service/config/config.h"
 #include "service/grpc/admin_front.h"
 #include "service/grpc/connection_acceptor.h"
@@ -17,6 +19,9 @@ namespace hallmark::service {
 
 grpc_front::TlsFiles TlsFilesOf(const Config& config);
 
+// Says in the log which trust domains nobody can come from.
+void TellOfTrustDomains(const grpc_front::TlsMaterial& tls, Log& log);
+
 // The configured limits as far as this process may have so many descriptors; says so if it may not.
 grpc_front::ConnectionLimits LimitsOf(const Config& config, Log& log);
 
@@ -25,15 +30,17 @@ struct LiveParts {
   Log& log;
   Metrics& metrics;
   grpc_front::RotatingCredentials& credentials;
+  authn::PeerAuthenticator& authenticator;
   grpc_front::ConnectionAcceptor& key_door;
   grpc_front::GrpcFront& key_front;
   grpc_front::AdminFront& admin_front;
+  audit::AuditFile& audit_file;
 };
 
-// Applies the live keys of `wanted` to the daemon and to `running`, reads the TLS files and opens
-// the log file anew, and names every other key that differs. All or nothing: mistakes in the file,
-// TLS files that do not fit or a log file that cannot be opened leave everything as it was. Either
-// way the outcome is logged and counted.
+// Applies the live keys of `wanted` to the daemon and to `running`, reads the TLS files, opens the
+// log file and the audit log anew, and names every other key that differs. All or nothing: mistakes
+// in the file, TLS files that do not fit or a log that cannot be opened leave everything as it was.
+// Either way the outcome is logged and counted.
 void Reload(const Result<Config, std::vector<ConfigError>>& wanted, const LiveParts& parts,
             Config& running);
 

@@ -10,7 +10,9 @@
 #include "service/app/admin_ops.h"
 #include "service/app/engine.h"
 #include "service/app/key_quota.h"
+#include "service/app/principal_loading.h"
 #include "service/app/worker_pool.h"
+#include "service/audit/audit_log.h"
 #include "service/authn/peer_identity.h"
 #include "service/grpc/admin_front.h"
 #include "service/grpc/grpc_front.h"
@@ -143,16 +145,20 @@ class Server::Impl {
   std::optional<RequestLog> request_log_;
   // The lock of the store is held from here on: we are alone.
   std::unique_ptr<KeyStore> store_;
-  StoreImage image_;  // emptied once it is loaded
+  StoreImage image_;                                          // emptied once it is loaded
+  std::shared_ptr<const authn::TrustDomains> trust_domains_;  // until the authenticator has them
   std::shared_ptr<grpc_front::RotatingCredentials> credentials_;
   std::optional<grpc_front::Listener> key_listener_;
   std::optional<grpc_front::Listener> admin_listener_;
   pkcs11::OpenToken token_;
+  std::unique_ptr<audit::AuditFile> audit_file_;
+  std::optional<audit::AuditLog> audit_log_;
   std::optional<Metrics> metrics_;  // after the token, which scrapes look at
   std::string metrics_address_;
   std::optional<ConnectionReporter> reporter_;
   KeyDirectory keys_;
   PrincipalDirectory principals_;
+  PolicyCache policies_;
   ClientTokens client_tokens_;
   LastUsage last_usage_;
   std::optional<app::KeyQuota> key_quota_;
@@ -210,6 +216,12 @@ Result<void, StartError> Server::Impl::OpenStore() {
 Result<void, StartError> Server::Impl::OpenSockets() {
   auto tls = grpc_front::ReadTlsFiles(TlsFilesOf(config_));
   if (!tls.has_value()) return CannotStart(EX_CONFIG, std::move(tls).error());
+  TellOfTrustDomains(*tls, *log_);
+  auto domains = authn::TrustDomains::Of(tls->trust_domains);
+  if (!domains.has_value()) {
+    return CannotStart(EX_CONFIG, "tls.trust_domains: " + domains.error());
+  }
+  trust_domains_ = std::make_shared<const authn::TrustDomains>(*std::move(domains));
   credentials_ = std::make_shared<grpc_front::RotatingCredentials>(*std::move(tls));
   auto key_listener = grpc_front::Listener::OpenTcp(config_.grpc.listen);
   if (!key_listener.has_value()) {
@@ -253,7 +265,12 @@ Result<void, StartError> Server::Impl::LoadImage() {
                {"left_open", static_cast<std::int64_t>(reconciled->left_open)},
                {"orphans", static_cast<std::int64_t>(reconciled->orphans)},
                {"missing", static_cast<std::int64_t>(reconciled->missing)}});
-  LoadKeys(image_, keys_);
+  if (const Status removed = RemoveUnusedPolicies(image_, *store_); !removed) {
+    log_->Write(LogLevel::kWarning, "reconciliation",
+                {{"text", "unused policies stay in the store: " + ToString(removed.error())}});
+  }
+  if (const Status keys = LoadKeys(image_, policies_, keys_); !keys)
+    return StoreFailed(keys.error());
   const Status loaded = app::LoadPrincipals(image_, principals_);
   if (!loaded.has_value()) return StoreFailed(loaded.error());
   LoadClientTokens(image_, keys_, client_tokens_);
@@ -273,18 +290,24 @@ Result<void, StartError> Server::Impl::OpenFronts() {
     metrics_address_ = *std::move(address);
   }
   reporter_.emplace(*log_, *metrics_);
+  auto audit_file =
+      audit::AuditFile::Open(config_.audit_file, std::make_shared<audit::FileCalls>());
+  if (!audit_file.has_value()) return CannotStart(EX_IOERR, std::move(audit_file).error());
+  audit_file_ = *std::move(audit_file);
+  audit_log_.emplace(audit::AuditOrigin{config_.site, token_.hsm->token_id()}, *audit_file_, clock_,
+                     random_);
   control_.emplace(kControlThreads, kMaxQueuedControlWork);
   token_control_.emplace(kTokenControlThreads, kMaxQueuedControlWork);
   admin_pool_.emplace(kAdminThreads, kMaxQueuedAdminWork);
   key_quota_.emplace(
       keys_, app::KeyLimits{config_.limits.keys_per_account, config_.limits.keys_per_token});
-  maintenance_.emplace(
-      app::DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_, *token_.hsm, clock_},
-      image_, *log_, *metrics_);
+  maintenance_.emplace(app::DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_,
+                                                   *token_.hsm, clock_, &*audit_log_},
+                       image_, *log_, *metrics_);
   engine_.emplace(app::Engine{config_.site, std::exchange(image_, {}).meta.store_id, instance_id_,
-                              keys_, principals_, client_tokens_, last_usage_, *key_quota_, *store_,
-                              *token_.hsm, *token_.sealer, clock_, random_, *control_,
-                              *token_control_,
+                              keys_, principals_, policies_, client_tokens_, last_usage_,
+                              *key_quota_, *store_, *token_.hsm, *token_.sealer, clock_, random_,
+                              *control_, *token_control_, &*audit_log_,
                               [this](const app::CallContext& call, const Status& status) {
                                 metrics_->Finished(call, status);
                                 request_log_->Finished(call, status);
@@ -293,8 +316,9 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   principal_admin_.emplace(
       app::PrincipalAdmin{config_.site, principals_, *store_, clock_, random_, *token_.sealer});
   authenticator_.emplace(principals_, clock_);
+  authenticator_->SetTrustDomains(std::exchange(trust_domains_, nullptr));
   key_front_.emplace(*engine_, *authenticator_, config_.grpc.max_call_duration);
-  admin_front_.emplace(*principal_admin_, maintenance_->admin(), *admin_pool_,
+  admin_front_.emplace(*principal_admin_, maintenance_->admin(), *engine_, *admin_pool_,
                        config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 
@@ -314,10 +338,10 @@ Result<void, StartError> Server::Impl::OpenFronts() {
 
 void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted) {
   try {
-    service::Reload(
-        wanted,
-        {*log_, *metrics_, *credentials_, grpc_server_->door(kKeyDoor), *key_front_, *admin_front_},
-        config_);
+    service::Reload(wanted,
+                    {*log_, *metrics_, *credentials_, *authenticator_, grpc_server_->door(kKeyDoor),
+                     *key_front_, *admin_front_, *audit_file_},
+                    config_);
   } catch (const std::exception& thrown) {  // no memory: we go on serving
     metrics_->Reloaded(/*applied=*/false);
     log_->Write(LogLevel::kError, "reload",
@@ -364,15 +388,27 @@ void Server::Impl::FollowToken(const std::stop_token& stop) {
   Mutex mu;
   ConditionVariable stopped;
   bool shown = token_.hsm->available();
+  bool recorded = true;
   const MutexLock lock(mu);
   while (!stop.stop_requested()) {
     stopped.wait_for(mu, stop, kHealthInterval, [] { return false; });
+    // The probe also ends an outage of the audit log when nobody calls. It may hang, so the outage
+    // is shown first.
+    const bool records = audit_file_->healthy() || (!recorded && audit_file_->Probe());
+    if (records != recorded) {
+      log_->Write(records ? LogLevel::kInfo : LogLevel::kError, "health",
+                  {{"audit", records ? "written again"
+                                     : "cannot be written: nothing is answered until it can"}});
+    }
     const bool available = token_.hsm->available();
-    if (available == shown || stop.stop_requested()) continue;
+    if (available != shown) {
+      log_->Write(available ? LogLevel::kInfo : LogLevel::kError, "health",
+                  {{"token", available ? "available" : "unavailable"}});
+    }
+    const bool changed = (available && records) != (shown && recorded);
     shown = available;
-    SetServing(available);
-    log_->Write(available ? LogLevel::kInfo : LogLevel::kError, "health",
-                {{"token", available ? "available" : "unavailable"}});
+    recorded = records;
+    if (changed && !stop.stop_requested()) SetServing(available && records);
   }
 }
 

@@ -75,7 +75,8 @@ void GeneratePythonStubs() {
       Run({"/usr/bin/protoc", "-I", HALLMARK_PROTO, "--python_out=" + StubFolder().string(),
            "--grpc_out=" + StubFolder().string(),
            "--plugin=protoc-gen-grpc=/usr/bin/grpc_python_plugin", "hallmark/v1/options.proto",
-           "hallmark/v1/kms.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"});
+           "hallmark/v1/explain.proto", "hallmark/v1/kms.proto", "google/rpc/status.proto",
+           "google/rpc/error_details.proto"});
   ASSERT_EQ(made.exit_code, 0) << made.errors;
 }
 

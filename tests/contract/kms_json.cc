@@ -46,7 +46,7 @@ void Set(const json& value, const FieldDescriptor* field, Message* message) {
   const Reflection& reflection = *message->GetReflection();
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_STRING: {
-      const auto text = value.get<std::string>();
+      const auto text = value.is_object() ? value.dump() : value.get<std::string>();
       reflection.SetString(message, field,
                            field->type() == FieldDescriptor::TYPE_BYTES ? BytesFrom(text) : text);
       return;
@@ -81,6 +81,8 @@ void Add(const json& value, const FieldDescriptor* field, Message* message) {
     FillFromKmsJson(value, reflection.AddMessage(message, field));
   } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
     reflection.AddString(message, field, value.get<std::string>());
+  } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+    reflection.AddEnumValue(message, field, EnumFrom(value, *field));
   } else {
     throw CaseError("no case needs a list of this type yet: " + field->full_name());
   }
@@ -136,6 +138,10 @@ void FillFromKmsJson(const json& values, Message* message) {
     if (field == nullptr) throw CaseError("no such member: " + name);
     if (!field->is_repeated()) {
       Set(value, field, message);
+    } else if (field->is_map()) {
+      for (const auto& [key, item] : value.items()) {
+        Add({{"key", key}, {"value", item}}, field, message);
+      }
     } else {
       for (const json& item : value) Add(item, field, message);
     }
@@ -147,6 +153,7 @@ json ToKmsJson(const Message& message) {
   const Reflection& reflection = *message.GetReflection();
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor* field = message.GetDescriptor()->field(i);
+    if (field->is_map()) continue;  // no answer has any
     if (field->is_repeated()) {
       json list = json::array();
       for (int k = 0; k < reflection.FieldSize(message, field); ++k) {

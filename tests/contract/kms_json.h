@@ -15,7 +15,7 @@ struct CaseError : std::runtime_error {
 
 // Members by their KMS spelling, or by their proto name for fields of our own. Bytes are written as
 // text with a prefix: "text:Hello", "hex:00ff", "repeat:4097" (that many letters). An enum is its
-// KMS spelling or a number.
+// KMS spelling or a number. An object where a text is due is a document: its text.
 void FillFromKmsJson(const nlohmann::json& json, google::protobuf::Message* message);
 
 // Absent members are left out; bytes are "hex:…", timestamps numbers of seconds.

@@ -3,6 +3,7 @@
 #include "keystate/bytes.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <sqlite3.h>
 
 #include <csignal>
@@ -96,6 +97,30 @@ std::map<std::string, std::string> ListTags(const Client& client, const std::str
   return tags;
 }
 
+// The grants of a key, by their names.
+std::map<std::string, std::string> ListGrants(const Client& client, const std::string& key_id) {
+  v1::ListGrantsRequest request;
+  request.set_key_id(key_id);
+  v1::ListGrantsResponse response;
+  const Outcome outcome = client.Call(&v1::KeyService::Stub::ListGrants, request, &response);
+  EXPECT_TRUE(outcome.ok()) << outcome;
+  std::map<std::string, std::string> grants;
+  for (const v1::GrantListEntry& grant : response.grants()) {
+    grants[grant.name()] = grant.grantee_principal();
+  }
+  return grants;
+}
+
+std::string NameOfPolicy(const Client& client, const std::string& key_id) {
+  v1::GetKeyPolicyRequest request;
+  request.set_key_id(key_id);
+  v1::GetKeyPolicyResponse response;
+  const Outcome outcome = client.Call(&v1::KeyService::Stub::GetKeyPolicy, request, &response);
+  EXPECT_TRUE(outcome.ok()) << outcome;
+  const auto policy = nlohmann::json::parse(response.policy());
+  return policy.at("Statement").back().value("Sid", "");
+}
+
 }  // namespace
 
 Bench::Bench() : daemon_(TestDaemon::Options{.kill_switch = true}), kills_(daemon_.kill_control()) {
@@ -160,9 +185,13 @@ World Bench::Observe() {
     EXPECT_TRUE(outcome.ok()) << "listed, and not to be described: " << id << " " << outcome;
     const v1::KeyMetadata& metadata = described.key_metadata();
     const MacAnswer answer = GenerateMac(client_, id, kMessage);
-    world.keys[id] = {v1::KeyState_Name(metadata.key_state()), metadata.description(),
+    world.keys[id] = {v1::KeyState_Name(metadata.key_state()),
+                      metadata.description(),
                       answer.outcome.ok() ? "OK" : answer.outcome.exception,
-                      metadata.has_deletion_date(), ListTags(client_, id)};
+                      metadata.has_deletion_date(),
+                      ListTags(client_, id),
+                      ListGrants(client_, id),
+                      NameOfPolicy(client_, id)};
     if (!answer.outcome.ok()) continue;
     const std::string& first = macs_.emplace(id, answer.mac).first->second;
     EXPECT_EQ(ToHex(AsBytes(answer.mac)), ToHex(AsBytes(first))) << "another MAC of key " << id;

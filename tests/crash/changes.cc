@@ -28,6 +28,9 @@ constexpr Looks kEnabled{"KEY_STATE_ENABLED", "OK", false};
 constexpr Looks kDisabled{"KEY_STATE_DISABLED", "DisabledException", false};
 constexpr Looks kPendingDeletion{"KEY_STATE_PENDING_DELETION", "KMSInvalidStateException", true};
 
+// The Sid of the policy of a key that was made without one.
+constexpr const char* kDefaultPolicy = "Enable IAM User Permissions";
+
 std::function<void(World*, const World&)> ToState(const std::string& key_id, const Looks& looks) {
   return [key_id, looks](World* world, const World&) {
     KeyFacts& key = world->keys[key_id];
@@ -62,7 +65,8 @@ Change CreatesKey(Bench& bench) {
             for (const auto& [other, key] : seen.keys) {
               if (id == "new" && key.description == name) id = other;
             }
-            world->keys[id] = {kEnabled.state, name, kEnabled.use, kEnabled.ends, {{"made", name}}};
+            world->keys[id] = {kEnabled.state,   name, kEnabled.use,  kEnabled.ends,
+                               {{"made", name}}, {},   kDefaultPolicy};
           }};
 }
 
@@ -147,6 +151,73 @@ Change Untags(Bench& bench, const std::string& key_id, const std::string& tag_ke
   return {
       Asks(bench, &v1::KeyService::Stub::UntagResource, request),
       [key_id, tag_key](World* world, const World&) { world->keys[key_id].tags.erase(tag_key); }};
+}
+
+namespace {
+
+v1::CreateGrantRequest GrantRequestOn(Bench& bench, const std::string& key_id) {
+  v1::CreateGrantRequest request;
+  request.set_key_id(key_id);
+  request.set_grantee_principal(TestDaemon::kAdmin);
+  request.set_retiring_principal(TestDaemon::kAdmin);
+  request.add_operations(v1::GRANT_OPERATION_GENERATE_MAC);
+  request.set_name("grant-number-" + std::to_string(bench.NewNumber()));
+  request.set_client_token(request.name());
+  return request;
+}
+
+// RetireGrant and RevokeGrant ask for the same in the same words.
+template <class Request>
+Request Ending(const NewGrant& grant) {
+  Request request;
+  request.set_key_id(grant.key_id);
+  request.set_grant_id(grant.id);
+  return request;
+}
+
+std::function<void(World*, const World&)> Without(const NewGrant& grant) {
+  return
+      [grant](World* world, const World&) { world->keys[grant.key_id].grants.erase(grant.name); };
+}
+
+}  // namespace
+
+Change CreatesGrant(Bench& bench, const std::string& key_id) {
+  const v1::CreateGrantRequest request = GrantRequestOn(bench, key_id);
+  return {Asks(bench, &v1::KeyService::Stub::CreateGrant, request),
+          [request](World* world, const World&) {
+            world->keys[request.key_id()].grants[request.name()] = request.grantee_principal();
+          }};
+}
+
+NewGrant MakesGrant(Bench& bench) {
+  const v1::CreateGrantRequest request = GrantRequestOn(bench, CreateKey(bench.client()));
+  v1::CreateGrantResponse response;
+  const Outcome outcome =
+      bench.client().Call(&v1::KeyService::Stub::CreateGrant, request, &response);
+  EXPECT_TRUE(outcome.ok()) << outcome;
+  return {request.key_id(), response.grant_id(), request.name()};
+}
+
+Change RetiresGrant(Bench& bench, const NewGrant& grant) {
+  return {Asks(bench, &v1::KeyService::Stub::RetireGrant, Ending<v1::RetireGrantRequest>(grant)),
+          Without(grant)};
+}
+
+Change RevokesGrant(Bench& bench, const NewGrant& grant) {
+  return {Asks(bench, &v1::KeyService::Stub::RevokeGrant, Ending<v1::RevokeGrantRequest>(grant)),
+          Without(grant)};
+}
+
+Change PutsPolicy(Bench& bench, const std::string& key_id) {
+  const std::string sid = "Number" + std::to_string(bench.NewNumber());
+  v1::PutKeyPolicyRequest request;
+  request.set_key_id(key_id);
+  request.set_policy(R"({"Version":"2012-10-17","Statement":[{"Sid":")" + sid +
+                     R"(","Effect":"Allow","Principal":{"AWS":")" + TestDaemon::kAdmin +
+                     R"("},"Action":"kms:*","Resource":"*"}]})");
+  return {Asks(bench, &v1::KeyService::Stub::PutKeyPolicy, request),
+          [key_id, sid](World* world, const World&) { world->keys[key_id].policy_name = sid; }};
 }
 
 Change AddsPrincipal(Bench& bench) {

@@ -37,6 +37,19 @@ Change CancelsDeletion(Bench& bench, const std::string& key_id);
 Change Describes(Bench& bench, const std::string& key_id);
 Change Tags(Bench& bench, const std::string& key_id, const std::string& tag_key);
 Change Untags(Bench& bench, const std::string& key_id, const std::string& tag_key);
+// Under a name of its own, and with a client token, so that a repeat is recognised.
+Change CreatesGrant(Bench& bench, const std::string& key_id);
+
+struct NewGrant {
+  std::string key_id;
+  std::string id;
+  std::string name;
+};
+// A grant that the administrator made on a new key, and may retire.
+NewGrant MakesGrant(Bench& bench);
+Change RetiresGrant(Bench& bench, const NewGrant& grant);
+Change RevokesGrant(Bench& bench, const NewGrant& grant);
+Change PutsPolicy(Bench& bench, const std::string& key_id);
 Change AddsPrincipal(Bench& bench);
 Change RemovesPrincipal(Bench& bench, const std::string& arn);
 

@@ -13,8 +13,10 @@ std::set<std::string> Lines(const World& world) {
   for (const auto& [id, key] : world.keys) {
     for (const auto& [name, value] : key.tags)
       lines.insert("tag " + name + " = " + value + " on " + id);
+    for (const auto& [name, grantee] : key.grants)
+      lines.insert("grant " + name + " to " + grantee + " on " + id);
     lines.insert("key " + id + " " + key.state + (key.ends ? " until its end" : "") + ", \"" +
-                 key.description + "\", use: " + key.use);
+                 key.description + "\", use: " + key.use + ", policy: " + key.policy_name);
   }
   for (const auto& [name, key] : world.aliases) lines.insert(name + " → " + key);
   for (const auto& [arn, fingerprint] : world.principals) {

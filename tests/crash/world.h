@@ -12,10 +12,13 @@ struct KeyFacts {
   std::string use;          // how GenerateMac ends: "OK", or the exception
   bool ends = false;        // has a deletion date
   std::map<std::string, std::string> tags{};
+  std::map<std::string, std::string> grants{};  // name → grantee
+  std::string policy_name{};  // the Sid of the policy's last statement; empty: it has none
 
   bool operator==(const KeyFacts& other) const {
     return state == other.state && description == other.description && use == other.use &&
-           ends == other.ends && tags == other.tags;
+           ends == other.ends && tags == other.tags && grants == other.grants &&
+           policy_name == other.policy_name;
   }
 };
 

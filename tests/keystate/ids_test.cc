@@ -1,9 +1,12 @@
 #include "keystate/ids.h"
 
+#include "keystate/bytes.h"
 #include "tests/support/result_matchers.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
 
 namespace hallmark {
@@ -163,7 +166,9 @@ TEST(GrantIdTest, IsSixtyFourLowerCaseHexadecimalDigits) {
   const std::optional<GrantId> id = GrantId::Parse(text);
   ASSERT_TRUE(id.has_value());
   EXPECT_EQ(id->ToString(), text);
-  EXPECT_EQ(GrantId::FromRandom(id->bytes()), *id);
+  std::array<std::byte, 32> bytes{};
+  std::ranges::copy(*FromHex(text), bytes.begin());
+  EXPECT_EQ(GrantId::FromRandom(bytes), *id);
   for (const std::string& wrong :
        {std::string(), text.substr(1), text + "0", "A" + text.substr(1), "g" + text.substr(1)}) {
     EXPECT_FALSE(GrantId::Parse(wrong).has_value()) << wrong;

@@ -66,8 +66,9 @@ const Published kPublished[] = {
 };
 
 // Operations that are not bound to a key have no row.
-constexpr Operation kWithoutKey[] = {Operation::kCreateKey, Operation::kGenerateRandom,
-                                     Operation::kListKeys, Operation::kListRetirableGrants};
+constexpr Operation kWithoutKey[] = {Operation::kCreateKey, Operation::kExplain,
+                                     Operation::kGenerateRandom, Operation::kListKeys,
+                                     Operation::kListRetirableGrants};
 
 constexpr KeyState kStates[] = {KeyState::kEnabled, KeyState::kDisabled, KeyState::kPendingDeletion,
                                 KeyState::kPendingImport};

@@ -65,6 +65,10 @@ TEST(PrincipalDirectoryTest, ANamesakeAddedBeforeTheOldOneIsWithdrawnStays) {
   directory.Withdraw("old");
   EXPECT_EQ(directory.FindByArn("arn:aws:iam::111122223333:user/u"), namesake);
   EXPECT_EQ(directory.FindByFingerprint(Fingerprint(1)), nullptr);
+  const auto heir = User("heir", "u", 2);
+  directory.Publish(heir);
+  directory.Withdraw("new");
+  EXPECT_EQ(directory.FindByFingerprint(Fingerprint(2)), heir);
 }
 
 std::shared_ptr<const Principal> Of(const std::string& id, const std::string& arn,
@@ -106,6 +110,27 @@ TEST(PrincipalDirectoryTest, FindsByUniqueIdRoleAndAccount) {
   EXPECT_TRUE(directory.KnowsAccount(account));
   directory.Withdraw("R2:s");
   EXPECT_FALSE(directory.KnowsAccount(account));
+}
+
+TEST(PrincipalDirectoryTest, ARoleThatCallsForItselfCountsAsASessionThatNothingCanName) {
+  const auto role = Of("R", "iam::111122223333:role/path/Service");
+  const Caller caller = CallerOf(*role);
+  EXPECT_TRUE(caller.is_session());
+  EXPECT_EQ(caller.unique_id, "");
+  EXPECT_EQ(caller.role_id, "R");
+  EXPECT_EQ(caller.role_arn, "arn:aws:iam::111122223333:role/path/Service");
+}
+
+TEST(PrincipalDirectoryTest, SeveralArePublishedAtOnce) {
+  PrincipalDirectory directory;
+  directory.Publish(User("1", "u", 1));
+  const auto next = User("1", "u", 2);
+  const auto other = User("2", "v", 3);
+  directory.Publish(std::vector{next, other});
+  EXPECT_EQ(directory.FindByFingerprint(Fingerprint(1)), nullptr);
+  EXPECT_EQ(directory.FindByFingerprint(Fingerprint(2)), next);
+  EXPECT_EQ(directory.FindByUniqueId("2"), other);
+  EXPECT_EQ(directory.List().size(), 2U);
 }
 
 TEST(PrincipalDirectoryTest, ConcurrentWritersLoseNobody) {

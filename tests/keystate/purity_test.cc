@@ -48,6 +48,7 @@
 #include "keystate/sealer.h"
 #include "keystate/secret.h"
 #include "keystate/snapshot.h"
+#include "keystate/spiffe_id.h"
 
 #if defined(CKR_OK) || defined(CK_TRUE)
 #error "a keystate header reaches PKCS#11"

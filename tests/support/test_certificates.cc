@@ -73,13 +73,16 @@ X509* NewCertificate(EVP_PKEY* key, X509* issuer, const CertificateOptions& opti
 
 }  // namespace
 
-TestAuthority::TestAuthority(const std::string& name) : key_(EVP_EC_gen("P-256")) {
+TestAuthority::TestAuthority(const std::string& name, const TestAuthority* issuer)
+    : key_(EVP_EC_gen("P-256")) {
   Check(key_ != nullptr, "EVP_EC_gen");
-  certificate_.reset(NewCertificate(key_.get(), nullptr, {.common_name = name}));
+  certificate_.reset(NewCertificate(
+      key_.get(), issuer == nullptr ? nullptr : issuer->certificate_.get(), {.common_name = name}));
   AddExtension(certificate_.get(), certificate_.get(), NID_basic_constraints, "critical,CA:TRUE");
   AddExtension(certificate_.get(), certificate_.get(), NID_key_usage, "critical,keyCertSign");
   AddExtension(certificate_.get(), certificate_.get(), NID_subject_key_identifier, "hash");
-  Check(X509_sign(certificate_.get(), key_.get(), EVP_sha256()) > 0, "X509_sign");
+  EVP_PKEY* const signer = issuer == nullptr ? key_.get() : issuer->key_.get();
+  Check(X509_sign(certificate_.get(), signer, EVP_sha256()) > 0, "X509_sign");
   certificate_pem_ = ToPem(certificate_.get());
 }
 

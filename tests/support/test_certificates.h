@@ -30,7 +30,11 @@ struct CertificateOptions {
 class TestAuthority {
  public:
   // Two of one name are not told apart by who trusts both.
-  explicit TestAuthority(const std::string& name = "Hallmark test CA");
+  explicit TestAuthority(const std::string& name = "Hallmark test CA")
+      : TestAuthority(name, nullptr) {}
+  // One that `issuer` vouches for.
+  TestAuthority(const std::string& name, const TestAuthority& issuer)
+      : TestAuthority(name, &issuer) {}
 
   const std::string& certificate() const { return certificate_pem_; }
   std::string private_key() const;
@@ -41,6 +45,8 @@ class TestAuthority {
   PemPair IssueClient() const { return Issue({.common_name = "client"}); }
 
  private:
+  TestAuthority(const std::string& name, const TestAuthority* issuer);
+
   struct Delete {
     void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
     void operator()(X509* certificate) const { X509_free(certificate); }

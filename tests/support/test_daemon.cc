@@ -69,7 +69,7 @@ std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
 TestDaemon::TestDaemon() : TestDaemon(Options{}) {}
 
 TestDaemon::TestDaemon(Options options) : options_(std::move(options)) {
-  for (const char* folder : {"tokens", "store", "tls"}) {
+  for (const char* folder : {"tokens", "store", "tls", "trust_domains"}) {
     std::filesystem::create_directory(home() / folder);
   }
   WriteFile(home() / "softhsm2.conf", "directories.tokendir = " + (home() / "tokens").string() +
@@ -103,7 +103,12 @@ listen = "127.0.0.1:0"
 module = ")" HALLMARK_BINARY_DIR R"(/hallmark-fault.so"
 uri = "pkcs11:token=hallmark?pin-source=file:user.pin"
 sync_path = "tokens"
-)" + options.token_settings + "\n");
+)" + options.token_settings + R"(
+[audit]
+file = "audit.jsonl"
+[tls]
+trust_domains = "trust_domains"
+)");
 }
 
 std::vector<std::string> TestDaemon::environment() const {
@@ -114,11 +119,19 @@ std::vector<std::string> TestDaemon::environment() const {
 
 std::vector<std::string> TestDaemon::DaemonEnvironment() const {
   std::vector<std::string> settings = environment();
-  if (!options_.kill_switch) return settings;
-  settings.push_back("HALLMARK_KILL_CONTROL=" + kill_control().string());
-  settings.emplace_back("LD_PRELOAD=" HALLMARK_BINARY_DIR "/hallmark-kill.so");
-  // Its runtime wants to come first and refuses to run otherwise. It need not: the kill switch is
-  // not instrumented, and passes every call on.
+  if (!options_.kill_switch && !options_.full_disk) return settings;
+  std::string preload = "LD_PRELOAD=";
+  if (options_.kill_switch) {
+    settings.push_back("HALLMARK_KILL_CONTROL=" + kill_control().string());
+    preload += HALLMARK_BINARY_DIR "/hallmark-kill.so ";
+  }
+  if (options_.full_disk) {
+    settings.push_back("HALLMARK_DISK_CONTROL=" + disk_control().string());
+    preload += HALLMARK_BINARY_DIR "/hallmark-full-disk.so";
+  }
+  settings.push_back(preload);
+  // Its runtime wants to come first and refuses to run otherwise. It need not: these libraries are
+  // not instrumented, and pass every call on.
   const char* asan = std::getenv("ASAN_OPTIONS");
   settings.push_back("ASAN_OPTIONS=verify_asan_link_order=0:" +
                      std::string(asan == nullptr ? "" : asan));

@@ -62,6 +62,8 @@ class TestDaemon {
     std::vector<std::string> wrapper{};
     // Preloads the kill switch (kill_switch.h); its control file is kill_control().
     bool kill_switch = false;
+    // Preloads the full disk (full_disk.h); its control file is disk_control().
+    bool full_disk = false;
   };
 
   static constexpr const char* kAccount = "111122223333";
@@ -107,7 +109,9 @@ class TestDaemon {
 
   const std::filesystem::path& home() const { return home_.path(); }
   std::filesystem::path config_file() const { return home() / "hallmarkd.toml"; }
+  std::filesystem::path audit_file() const { return home() / "audit.jsonl"; }
   std::filesystem::path kill_control() const { return home() / "kill"; }
+  std::filesystem::path disk_control() const { return home() / "disk"; }
   const std::string& target() const { return target_; }
   const TestAuthority& authority() const { return authority_; }
   std::string Log() const { return ReadFile(home() / "log"); }

@@ -197,7 +197,6 @@ TEST(FindGrantTest, MalformedUnknownAndKnownIds) {
   }
 }
 
-// 4.7.
 TEST(ChildGrantTest, AChildMayNotExceedOneParent) {
   constexpr auto kCreate = Operation::kCreateGrant;
   constexpr auto kGenerate = Operation::kGenerateMac;
@@ -243,7 +242,8 @@ TEST(ChildGrantTest, AChildMayNotExceedOneParent) {
     for (const Operation operation : row.operations) child.operations.Add(operation);
     child.source_arn = row.child_source;
     const GrantCaller caller{.account = kOwner, .unique_id = row.caller};
-    const std::optional<CoveringGrant> parent = FindParent(grants, caller, child, row.call_source);
+    const std::optional<CoveringGrant> parent =
+        grants.FindCovering(caller, DemandOnParent(child, row.call_source));
     ASSERT_EQ(parent.has_value(), row.parent.has_value()) << row.name;
     if (parent) {
       EXPECT_EQ(parent->grant->id, TestGrantId(*row.parent)) << row.name;
@@ -251,10 +251,10 @@ TEST(ChildGrantTest, AChildMayNotExceedOneParent) {
   }
   const GrantCaller session{
       .account = kOwner, .unique_id = "ROLE:s", .role_id = "ROLE", .is_session = true};
-  EXPECT_TRUE(FindParent(grants, session, TestGrant(99, "child", {kGenerate}), ""));
+  EXPECT_TRUE(
+      grants.FindCovering(session, DemandOnParent(TestGrant(99, "child", {kGenerate}), "")));
 }
 
-// 4.5.
 TEST(RetireTest, WhoMayRetire) {
   const auto grant = [](std::string grantee, std::string retiring,
                         std::initializer_list<Operation> operations, const AccountId& issuer) {

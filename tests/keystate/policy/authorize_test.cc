@@ -35,6 +35,7 @@ using testing::kHomeNumber;
 using testing::kHomeRootArn;
 using testing::kKeyArn;
 using testing::kOtherSession;
+using testing::kRole;
 using testing::kRoleArn;
 using testing::kRoot;
 using testing::kSession;
@@ -358,6 +359,29 @@ TEST(AuthorizeTest, IamOnlyOperationsNeverConsultAKeyPolicy) {
   }
 }
 
+TEST(AuthorizeTest, ExplainIsAnActionThatKmsDoesNotHave) {
+  EXPECT_EQ(PolicyAction(Operation::kExplain), "hallmark:Explain");
+  const auto decide = [](const std::string& action) {
+    return Decide({.operation = Operation::kExplain,
+                   .key = KDeny("K1", "*"),
+                   .identity = Allow("I1", action)});
+  };
+  for (const char* const action : {"hallmark:Explain", "Hallmark:Exp*", "hallmark:*", "*"}) {
+    EXPECT_EQ(decide(action), "allowed: identity policy I1") << action;
+  }
+  for (const char* const action : {"kms:*", "kms:Explain"}) {
+    EXPECT_EQ(decide(action), "no identity policy allows") << action;
+  }
+  EXPECT_EQ(Decide({.operation = Operation::kExplain, .key = KAllow("K1", kAliceArn)}),
+            "no identity policy allows")
+      << "key policies have no say";
+  EXPECT_EQ(Decide({.who = &kBob,
+                    .operation = Operation::kExplain,
+                    .key = KAllow("K1", "*"),
+                    .identity = Allow("I1", "*")}),
+            "foreign resource");
+}
+
 // A permissions boundary and a session policy give nothing; they limit what a session has from its
 // role and what a user has from its own policies.
 INSTANTIATE_TEST_SUITE_P(
@@ -385,6 +409,18 @@ INSTANTIATE_TEST_SUITE_P(
           .key = KAllow("K1", kRoleArn),
           .boundary = Allow("B1", "kms:VerifyMac")},
          "no boundary allows"},
+        {"ARoleThatCallsForItselfIsLimitedLikeItsSessions",
+         "the boundary of a role does not end where the role has a certificate",
+         {.who = &kRole, .key = KAllow("K1", kRoleArn), .boundary = Allow("B1", "kms:VerifyMac")},
+         "no boundary allows"},
+        {"ARoleThatCallsForItselfIsMeantByItsArn",
+         "within its boundary",
+         {.who = &kRole, .key = KAllow("K1", kRoleArn), .boundary = Allow("B1")},
+         "allowed: key policy K1"},
+        {"ARoleThatCallsForItselfIsNoneOfItsSessions",
+         "a session's ARN means that session",
+         {.who = &kRole, .key = KAllow("K1", kSessionArn)},
+         "no resource policy allows"},
         {"ASessionPolicyLimitsARoleThatTheKeyNames",
          "likewise",
          {.who = &kSession, .key = KAllow("K1", kRoleArn), .session = Allow("S1", "kms:VerifyMac")},

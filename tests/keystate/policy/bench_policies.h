@@ -33,4 +33,20 @@ inline std::string IdentityPolicyUpTo(std::size_t bytes) {
   return IdentityPolicyOf(count);
 }
 
+// A key policy of `count` statements, each of which must be looked at down to its condition, and
+// none of which holds for calls without an alias.
+inline std::string KeyPolicyOf(int count) {
+  std::string document = R"({"Version":"2012-10-17","Statement":[)";
+  for (int i = 0; i < count; ++i) {
+    document +=
+        std::string(i == 0 ? "" : ",") +
+        R"({"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:root","444455556666"]},)"
+        R"("Action":["kms:GenerateMac","kms:VerifyMac"],"Resource":"*","Condition":{)"
+        R"("StringEquals":{"kms:MacAlgorithm":"HMAC_SHA_256"},)"
+        R"("StringLike":{"kms:RequestAlias":"alias/team-)" +
+        std::to_string(i) + R"(-*"}}})";
+  }
+  return document + "]}";
+}
+
 }  // namespace hallmark::testing

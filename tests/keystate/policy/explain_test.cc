@@ -1,15 +1,24 @@
 #include "keystate/policy/explain.h"
 
 #include "tests/keystate/policy/policy_world.h"
+#include "tests/keystate/policy/statements.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace hallmark {
 namespace {
 
+using testing::Allow;
+using testing::kAliceArn;
+using testing::KAllow;
 using testing::kBob;
+using testing::kDelegates;
+using testing::KDeny;
+using testing::kSession;
 using testing::World;
 
 Explanation ExplainWorld(const World& world) {
@@ -96,6 +105,78 @@ TEST(ExplainTest, AKeyPolicyThatHasNoSayIsMarked) {
   ASSERT_EQ(explanation.policies.size(), 1U);
   EXPECT_FALSE(explanation.policies[0].consulted);
 }
+
+// What would have to change, whatever refuses.
+struct RemedyRow {
+  const char* name;
+  World world;
+  std::vector<std::string> wanted;  // parts of the sentences, one for each
+};
+
+class RemediesTest : public ::testing::TestWithParam<RemedyRow> {};
+
+TEST_P(RemediesTest, SaysWhatWouldHaveToChange) {
+  World world = GetParam().world;
+  world.context.mac_algorithm = MacAlgorithm::kHmacSha256;
+  const std::vector<std::string> sentences =
+      world.With([](const AccessRequest& request) { return Remedies(request, Explain(request)); });
+  std::vector<::testing::Matcher<std::string>> wanted;
+  for (const std::string& part : GetParam().wanted) wanted.push_back(::testing::HasSubstr(part));
+  EXPECT_THAT(sentences, ::testing::ElementsAreArray(wanted));
+}
+
+const char* const kAllowSha512 =
+    R"({"Sid":"I1","Effect":"Allow","Action":"kms:*","Resource":"*","Condition":{
+         "StringEquals":{"kms:MacAlgorithm":"HMAC_SHA_512"}}})";
+const char* const kNearMiss =
+    "its condition is not met: StringEquals of kms:MacAlgorithm with \"HMAC_SHA_512\": the request "
+    "has \"HMAC_SHA_256\".";
+
+INSTANTIATE_TEST_SUITE_P(
+    Refusals, RemediesTest,
+    ::testing::ValuesIn<RemedyRow>({
+        {"NothingWhereItIsAllowed", {.key = kDelegates, .identity = Allow("I1")}, {}},
+        {"AStatementThatDenies",
+         {.key = kDelegates + "," + KDeny("K2", kAliceArn), .identity = Allow("I1")},
+         {"Statement \"K2\" of the key policy denies kms:GenerateMac: no permission helps"}},
+        {"ADenyWithACondition",
+         {.key = kDelegates,
+          .identity = R"({"Sid":"D","Effect":"Deny","Action":"*","Resource":"*","Condition":{
+              "StringNotEquals":{"kms:MacAlgorithm":"HMAC_SHA_512"}}})"},
+         {"Statement \"D\" of the identity policy denies",
+          "denies only as long as its condition is met: StringNotEquals of kms:MacAlgorithm with "
+          "\"HMAC_SHA_512\": the request has \"HMAC_SHA_256\"."}},
+        {"NoIdentityPolicy",
+         {.key = kDelegates},
+         {"The identity policy of arn:aws:iam::111122223333:user/staff/alice has to allow "
+          "kms:GenerateMac on arn:aws:kms:us-west-2:111122223333:key/"}},
+        {"AConditionThatFails",
+         {.key = kDelegates, .identity = kAllowSha512},
+         {"has to allow", kNearMiss}},
+        {"AKeyThatTrustsNobody",
+         {.key = KAllow("K1", testing::kRoleArn)},
+         {"only with an identity policy that allows it, too."}},
+        {"AKeyThatDoesNotTrustTheAccount",
+         {.key = KAllow("K1", testing::kRoleArn), .identity = Allow("I1")},
+         {"The account is enough: the identity policy allows it already."}},
+        {"ABoundary",
+         {.key = kDelegates, .identity = Allow("I1"), .boundary = kAllowSha512},
+         {"but the permissions boundary of", kNearMiss}},
+        {"ASessionPolicy",
+         {.who = &kSession,
+          .key = kDelegates,
+          .identity = Allow("I1"),
+          .session = Allow("S1", "kms:VerifyMac")},
+         {"but the session policy of"}},
+        {"AForeignKeyThatGivesNothing",
+         {.who = &kBob, .key = kDelegates, .identity = kAllowSha512},
+         {"Account 111122223333 has to allow this to arn:aws:iam::444455556666:user/bob",
+          "The identity policy of arn:aws:iam::444455556666:user/bob has to allow", kNearMiss}},
+        {"AnOperationForOwnAccountsOnly",
+         {.who = &kBob, .operation = Operation::kDisableKey, .key = KAllow("K1", "*")},
+         {"kms:DisableKey does not work across accounts"}},
+    }),
+    [](const auto& row) { return row.param.name; });
 
 }  // namespace
 }  // namespace hallmark

@@ -2,7 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+#include <random>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace hallmark {
 namespace {
@@ -42,6 +48,95 @@ TEST(PatternTest, StarIsAnyRunAndQuestionMarkAnyOne) {
 TEST(PatternTest, CaseCountsOnlyWhereItShall) {
   EXPECT_TRUE(Pattern("KMS:generatemac", LetterCase::kInsensitive).Matches("kms:GenerateMac"));
   EXPECT_FALSE(Pattern("KMS:generatemac", LetterCase::kSensitive).Matches("kms:GenerateMac"));
+}
+
+// Pieces of more than 32 bytes are found another way than short ones, and the states of more than
+// 64 need more than one word.
+TEST(PatternTest, LongPiecesAreFoundAsShortOnesAre) {
+  for (const std::size_t length : {31, 32, 33, 63, 64, 65, 127, 128, 129, 300}) {
+    const std::string literal = std::string(length - 1, 'a') + "b";
+    std::string question = literal;
+    question[length / 2] = '?';
+    question[length - 1] = '?';
+    for (const LetterCase letter_case : {LetterCase::kSensitive, LetterCase::kInsensitive}) {
+      const bool folds = letter_case == LetterCase::kInsensitive;
+      EXPECT_TRUE(Pattern("*" + literal + "*", letter_case).Matches("aaa" + literal + "aaa"));
+      EXPECT_FALSE(Pattern("*" + literal + "*", letter_case).Matches(std::string(3 * length, 'a')));
+      EXPECT_EQ(Pattern("*" + literal + "*", letter_case)
+                    .Matches("x" + std::string(length - 1, 'A') + "B"),
+                folds);
+      EXPECT_TRUE(Pattern("*" + question + "*c", letter_case)
+                      .Matches(std::string(length / 2, 'a') + "\xC3\xA9" +
+                               std::string(length - length / 2 - 2, 'a') + "\xE6\x97\xA5" + "c"));
+      EXPECT_FALSE(Pattern("*" + question + "*c", letter_case)
+                       .Matches(std::string(length - 2, 'a') + "\xE6\x97\xA5" + "c"));
+      // Two pieces may not share a character.
+      EXPECT_TRUE(
+          Pattern("*" + literal + "*" + literal + "*", letter_case).Matches(literal + literal));
+      EXPECT_FALSE(Pattern("*" + literal + "*" + literal + "*", letter_case)
+                       .Matches("a" + literal + literal.substr(1)));
+    }
+  }
+}
+
+// The definition, by characters.
+bool Like(std::u32string_view pattern, std::u32string_view text) {
+  std::vector<bool> matches(text.size() + 1, false);  // the pattern so far, against text[0, i)
+  matches[0] = true;
+  for (const char32_t p : pattern) {
+    if (p == U'*') {
+      std::fill(std::find(matches.begin(), matches.end(), true), matches.end(), true);
+      continue;
+    }
+    for (std::size_t i = text.size(); i > 0; --i) {
+      matches[i] = matches[i - 1] && (p == U'?' || p == text[i - 1]);
+    }
+    matches[0] = false;
+  }
+  return matches.back();
+}
+
+std::string Utf8(std::u32string_view text) {
+  std::string bytes;
+  for (const char32_t c : text) {
+    bytes += c == U'\u00E9'   ? "\xC3\xA9"
+             : c == U'\u65E5' ? "\xE6\x97\xA5"
+                              : std::string(1, static_cast<char>(c));
+  }
+  return bytes;
+}
+
+// Texts of few characters, so that pieces almost fit at many places; patterns are made from the
+// text that they are compared with.
+TEST(PatternTest, MatchesWhatTheDefinitionMatches) {
+  std::mt19937 random(20261122);
+  const auto below = [&](std::size_t end) { return random() % end; };
+  constexpr std::u32string_view kLetters = U"aab\u00E9\u65E5";
+  int matched = 0;
+  const int rounds = std::getenv("HALLMARK_LONG") != nullptr ? 20'000 : 500;
+  for (int round = 0; round < rounds; ++round) {
+    std::u32string text;
+    for (std::size_t n = below(300); n > 0; --n) text += kLetters[below(kLetters.size())];
+    std::u32string pattern;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t kept = std::min(text.size() - at, below(140));
+      pattern += text.substr(at, kept);
+      at += kept;
+      if (below(8) == 0) break;
+      pattern += U'*';
+      at += below(20);
+    }
+    for (std::size_t n = below(4); n > 0 && !pattern.empty(); --n) {
+      pattern[below(pattern.size())] = below(3) == 0 ? kLetters[below(kLetters.size())] : U'?';
+    }
+    const bool want = Like(pattern, text);
+    matched += want ? 1 : 0;
+    ASSERT_EQ(Pattern(Utf8(pattern), LetterCase::kSensitive).Matches(Utf8(text)), want)
+        << Utf8(pattern) << " on " << Utf8(text);
+    ASSERT_EQ(Pattern(Utf8(pattern), LetterCase::kInsensitive).Matches(Utf8(text)), want);
+  }
+  EXPECT_GT(matched, rounds / 10);
+  EXPECT_LT(matched, rounds - rounds / 10);
 }
 
 TEST(PatternTest, ManyStarsDoNotTakeExponentialTime) {

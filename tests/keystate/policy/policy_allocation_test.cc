@@ -40,6 +40,7 @@ TEST(AllocationTest, AllowingAndDenyingByPolicyAllocateNothing) {
           "Condition":{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"},
                        "ForAllValues:StringLike":{"kms:GrantOperations":"*Mac"},
                        "ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:user/${aws:PrincipalTag/none, 'staff'}/*"},
+                       "StringNotLike":{"aws:PrincipalArn":"*arn:aws:iam::111122223333:user/nobody*"},
                        "NumericLessThan":{"aws:EpochTime":"99999999999"}}})",
       PolicyKind::kIdentity);
   const auto twenty = Policy::Parse(testing::IdentityPolicyOf(20), PolicyKind::kIdentity);

@@ -34,7 +34,7 @@ TEST(PolicyTest, ReadsStatementsInOrder) {
             (OperationSet{Operation::kGenerateMac, Operation::kVerifyMac}));
   EXPECT_EQ(policy->statements()[1].id, "statement 2");
   EXPECT_EQ(policy->statements()[1].effect, Effect::kDeny);
-  EXPECT_EQ(policy->statements()[1].operations, OperationSet::All());
+  EXPECT_EQ(policy->statements()[1].operations, OperationSet{Operation::kExplain}.Complement());
 }
 
 struct AcceptedPolicy {
@@ -71,6 +71,8 @@ INSTANTIATE_TEST_SUITE_P(
          WithStatement(R"("Effect":"Allow","Principal":"*","Action":"kms:*")")},
         {"ActionsThatDoNotExist", kIdentity,
          WithStatement(R"("Effect":"Allow","Action":["kms:Fly","s3:*"],"Resource":"*")")},
+        {"EveryActionOfEveryService", kIdentity,
+         WithStatement(R"("Effect":"Allow","Action":"*:*","Resource":"*")")},
         {"NotActionNotResource", kIdentity,
          WithStatement(R"("Effect":"Allow","NotAction":"kms:*","NotResource":"*")")},
         {"PlainStarPrincipal", kKey,

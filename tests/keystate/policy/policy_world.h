@@ -49,6 +49,12 @@ inline const TestCaller kSession{"arn:aws:sts::111122223333:assumed-role/signer/
 inline const TestCaller kOtherSession{"arn:aws:sts::111122223333:assumed-role/signer/two", kHome,
                                       "HMIDSIGNER:two", "HMIDSIGNER",
                                       "arn:aws:iam::111122223333:role/signer"};
+// With a credential of its own.
+inline const TestCaller kRole{"arn:aws:iam::111122223333:role/signer",
+                              kHome,
+                              {},
+                              "HMIDSIGNER",
+                              "arn:aws:iam::111122223333:role/signer"};
 inline const TestCaller kBob{"arn:aws:iam::444455556666:user/bob", kAbroad, "HMIDBOB"};
 inline const TestCaller kForeignRoot{"arn:aws:iam::444455556666:root", kAbroad, "HMIDROOT4"};
 inline const TestCaller kForeignSession{"arn:aws:sts::444455556666:assumed-role/guest/one", kAbroad,

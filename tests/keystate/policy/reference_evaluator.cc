@@ -125,12 +125,12 @@ Verdict Condition(std::string op, const std::string& key, const Json& json,
     }
     return false;
   }
-  if (!present) return if_exists || set == kAll || (set == kPlain && negated);
   if (StartsWith(op, "String")) {
     for (const std::string& text : listed) {
       if (!Read(text, true, request)) return std::nullopt;
     }
   }
+  if (!present) return if_exists || set == kAll || (set == kPlain && negated);
   std::vector<bool> passes;
   for (const std::string& requested : found->second) {
     bool any = false;
@@ -194,7 +194,8 @@ std::string How(const Json& statement, const ReferenceRequest& request) {
   const bool account =
       listed(request.caller_account) || listed("arn:aws:iam::" + request.caller_account + ":root");
   std::string how;
-  if (listed(request.arn) || (account && request.root)) {
+  const bool is_role = request.arn == request.role_arn;
+  if ((listed(request.arn) && !is_role) || (account && request.root)) {
     how = "self";
   } else if (listed(request.role_arn)) {
     how = "role";
@@ -235,8 +236,9 @@ Said Ask(const Json& policy, const ReferenceRequest& request) {
 }  // namespace
 
 std::string ReferenceDecide(const ReferenceRequest& request) {
-  const std::set<std::string> iam_only{"kms:CreateKey", "kms:ListKeys", "kms:ListAliases",
-                                       "kms:ListRetirableGrants", "kms:GenerateRandom"};
+  const std::set<std::string> iam_only{"kms:CreateKey",      "kms:ListKeys",
+                                       "kms:ListAliases",    "kms:ListRetirableGrants",
+                                       "kms:GenerateRandom", "hallmark:Explain"};
   const std::set<std::string> across{
       "kms:GenerateMac", "kms:VerifyMac",   "kms:CreateGrant", "kms:DescribeKey",
       "kms:ListGrants",  "kms:RetireGrant", "kms:RevokeGrant", "kms:GetKeyRotationStatus"};

@@ -26,7 +26,8 @@ struct ReferenceRequest {
   std::string resource_arn;
   bool root = false;
   bool session = false;
-  // How documents name the caller: its ARN; a session's role as well.
+  // How documents name the caller: its ARN; a session's role as well. Of a role that calls for
+  // itself both are the role's.
   std::string arn;
   std::string role_arn;
   // The documents; a null document: there is none.

@@ -21,8 +21,9 @@ using testing::ReferenceRequest;
 using testing::TestCaller;
 
 const std::vector<const TestCaller*> kCallers{
-    &testing::kRoot,         &testing::kAlice, &testing::kCarol,       &testing::kSession,
-    &testing::kOtherSession, &testing::kBob,   &testing::kForeignRoot, &testing::kForeignSession};
+    &testing::kRoot,    &testing::kAlice,        &testing::kCarol,
+    &testing::kSession, &testing::kOtherSession, &testing::kRole,
+    &testing::kBob,     &testing::kForeignRoot,  &testing::kForeignSession};
 const std::vector<Operation> kAsked{Operation::kGenerateMac,  Operation::kVerifyMac,
                                     Operation::kDescribeKey,  Operation::kCreateKey,
                                     Operation::kRetireGrant,  Operation::kCreateGrant,

@@ -162,6 +162,7 @@ TEST_P(KeyStoreConformance, EverythingAboutPrincipalsComesBack) {
   principal.created = kFirstTime;
   principal.boundary_hash = "beef";
   principal.role_id = AwkwardText();
+  principal.spiffe_id = AwkwardText();
   principal.tags = {{AwkwardText(), ""}, {"", AwkwardText()}, {"12:3", "4:"}};
   const CertificateRecord certificate{
       .fingerprint = Filled<32>(0x80), .principal_id = AwkwardText(), .added = kLastTime};
@@ -186,6 +187,7 @@ TEST_P(KeyStoreConformance, EverythingAboutPrincipalsComesBack) {
   EXPECT_EQ(image.principals[0].created, principal.created);
   EXPECT_EQ(image.principals[0].boundary_hash, principal.boundary_hash);
   EXPECT_EQ(image.principals[0].role_id, principal.role_id);
+  EXPECT_EQ(image.principals[0].spiffe_id, principal.spiffe_id);
   EXPECT_EQ(image.principals[0].tags, principal.tags);
   ASSERT_EQ(image.certificates.size(), 1u);
   EXPECT_EQ(image.certificates[0].fingerprint, certificate.fingerprint);

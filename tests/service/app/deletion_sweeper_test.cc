@@ -39,6 +39,30 @@ class HookedStore final : public KeyStore {
   KeyStore& store_;
 };
 
+// Takes records while it is told so.
+class SwitchedSink final : public AuditSink {
+ public:
+  class OneSlot final : public Slot {
+   public:
+    explicit OneSlot(std::vector<std::string>& names) : names_(names) {}
+    Status Write(const AuditEvent& event, const Status& /*outcome*/) override {
+      names_.push_back(std::string(event.name) + " " + std::string(event.key_arn));
+      return {};
+    }
+
+   private:
+    std::vector<std::string>& names_;
+  };
+
+  Result<std::unique_ptr<Slot>> Reserve(const google::protobuf::Message* /*request*/) override {
+    if (!takes) return Fail(Exception::kKMSInternalException, "full");
+    return std::unique_ptr<Slot>(std::make_unique<OneSlot>(names));
+  }
+
+  bool takes = true;
+  std::vector<std::string> names;
+};
+
 class DeletionSweeperTest : public OperationsTest {
  protected:
   DeletionSweeperTest() { Restart(); }
@@ -46,12 +70,14 @@ class DeletionSweeperTest : public OperationsTest {
   // A sweeper as a new run of the daemon makes it.
   void Restart() {
     sweeper_ = std::make_unique<DeletionSweeper>(
-        DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, hooked_, *open_.hsm, clock_},
+        DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, hooked_, *open_.hsm, clock_,
+                               &audit_},
         *store_->Load(), [this](Event event, const std::string& text) {
           events_.push_back(event);
           texts_.push_back(text);
         });
   }
+  SwitchedSink audit_;
   void Sweep() { sweeper_->Sweep(std::stop_token()); }
   // Lets time pass as a running daemon sees it: the steady clock moves on, too.
   void Live(std::chrono::milliseconds time) {
@@ -116,6 +142,7 @@ TEST_F(DeletionSweeperTest, AKeyEndsWithEverythingThatBelongsToItWhenItsWindowIs
   EXPECT_THAT(FlushUsage(last_usage_, keys_, *store_), IsOk());
   EXPECT_THAT(ScheduleKeyDeletion(key), IsOk());
   const CkaId object = CkaIdOf(key);
+  const std::string arn = created.key_metadata().arn();
 
   Sweep();
   Live(7 * 24h - 1min);
@@ -142,8 +169,27 @@ TEST_F(DeletionSweeperTest, AKeyEndsWithEverythingThatBelongsToItWhenItsWindowIs
   EXPECT_TRUE(image.client_tokens.empty());
   EXPECT_TRUE(image.last_usages.empty());
   EXPECT_EQ(events_, std::vector{Event::kDestroyed});
+  EXPECT_EQ(audit_.names, std::vector{"DeleteKey " + arn});
   // The name is free again.
   EXPECT_THAT(CreateAlias("alias/one", kept), IsOk());
+}
+
+TEST_F(DeletionSweeperTest, AKeyWhoseEndCannotBeRecordedStays) {
+  const std::string key = CreateKey();
+  EXPECT_THAT(ScheduleKeyDeletion(key), IsOk());
+  const CkaId object = CkaIdOf(key);
+  Sweep();
+  Live(7 * 24h);
+  audit_.takes = false;
+  Sweep();
+  EXPECT_TRUE(OnToken(object));
+  EXPECT_THAT(texts_.back(), HasSubstr("is not destroyed before that can be recorded"));
+  EXPECT_THAT(CancelKeyDeletion(key), IsOk());
+  EXPECT_THAT(ScheduleKeyDeletion(key), IsOk());
+  audit_.takes = true;
+  Live(7 * 24h);
+  Sweep();
+  EXPECT_FALSE(OnToken(object));
 }
 
 TEST_F(DeletionSweeperTest, ACancelledDeletionIsNotCarriedOut) {

@@ -192,6 +192,23 @@ TEST_F(KeyLifeTest, TheQuotaOfKeysCountsThoseThatAreBeingMade) {
   EXPECT_EQ(store_->Load()->keys.size(), 5U);
 }
 
+TEST_F(KeyLifeTest, PoliciesJudgeTheSpecThatIsMade) {
+  caller_ = AddCaller("Limited", R"({"Version":"2012-10-17","Statement":[
+      {"Effect":"Allow","Action":"kms:CreateKey","Resource":"*"},
+      {"Effect":"Deny","Action":"kms:CreateKey","Resource":"*",
+       "Condition":{"StringEquals":{"kms:KeySpec":"HMAC_224"}}}]})");
+  v1::CreateKeyRequest request;
+  request.set_key_usage(v1::KEY_USAGE_GENERATE_VERIFY_MAC);
+  request.set_customer_master_key_spec(v1::KEY_SPEC_HMAC_224);
+  // Present, and without a value.
+  request.set_key_spec(v1::KEY_SPEC_UNSPECIFIED);
+  EXPECT_THAT(Call<v1::CreateKeyResponse>(Operation::kCreateKey, request),
+              Raises(Exception::kAccessDeniedException));
+  request.set_key_spec(v1::KEY_SPEC_HMAC_256);
+  request.clear_customer_master_key_spec();
+  EXPECT_THAT(Call<v1::CreateKeyResponse>(Operation::kCreateKey, request), IsOk());
+}
+
 TEST_F(KeyLifeTest, AKeyIsMadeWithItsTagsOrNotAtAll) {
   v1::CreateKeyRequest request = NewHmac256();
   for (int i = 0; i < 51; ++i) {

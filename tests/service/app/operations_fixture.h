@@ -58,29 +58,38 @@ class OperationsTest : public ::testing::Test {
     store_ = *std::move(store);
     control_ = std::make_unique<WorkerPool>(kControlThreads, 100);
     token_control_ = std::make_unique<WorkerPool>(kControlThreads, 100);
-    engine_ = std::make_unique<Engine>(
-        Engine{kSite, "store", "instance", keys_, principals_, client_tokens_, last_usage_,
-               key_quota_, *store_, *open_.hsm, *open_.sealer, clock_, random_, *control_,
-               *token_control_, [this](const CallContext&, const Status&) { ++finished_; }});
+    engine_ = std::make_unique<Engine>(Engine{
+        kSite, "store", "instance", keys_, principals_, policies_, client_tokens_, last_usage_,
+        key_quota_, *store_, *open_.hsm, *open_.sealer, clock_, random_, *control_, *token_control_,
+        nullptr, [this](const CallContext&, const Status&) { ++finished_; }});
     caller_ = AddCaller("Admin");
   }
   ~OperationsTest() override { FaultList::Disarm(); }
 
-  std::shared_ptr<const Principal> AddCaller(const std::string& name) {
-    auto policy = Policy::Parse(
-        R"({"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}})",
-        PolicyKind::kIdentity);
+  static constexpr const char* kEverything =
+      R"({"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}})";
+
+  // A user, of whom `policy` is the identity policy; empty: it has none.
+  std::shared_ptr<const Principal> AddCaller(const std::string& name,
+                                             const std::string& policy = kEverything,
+                                             const std::string& account = "111122223333") {
+    auto user = std::make_shared<Principal>(
+        Principal{{.unique_id = name,
+                   .arn = *PrincipalArn::Parse("arn:aws:iam::" + account + ":user/" + name, kSite)},
+                  nullptr,
+                  policy,
+                  {},
+                  {}});
+    if (!policy.empty()) {
+      auto compiled = Policy::Parse(policy, PolicyKind::kIdentity);
+      EXPECT_THAT(compiled, IsOk());
+      user->policy = std::make_shared<const Policy>(*std::move(compiled));
+    }
     CertificateFingerprint fingerprint{};
     random_.Fill(fingerprint);
-    const auto caller = std::make_shared<const Principal>(
-        Principal{{.unique_id = name,
-                   .arn = *PrincipalArn::Parse("arn:aws:iam::111122223333:user/" + name, kSite)},
-                  std::make_shared<const Policy>(*std::move(policy)),
-                  "",
-                  {{.fingerprint = fingerprint, .principal_id = name}},
-                  {}});
-    principals_.Publish(caller);
-    return caller;
+    user->certificates.push_back({.fingerprint = fingerprint, .principal_id = name});
+    principals_.Publish(user);
+    return user;
   }
 
   // A call under way.
@@ -104,12 +113,18 @@ class OperationsTest : public ::testing::Test {
   template <class Response, class Request>
   std::unique_ptr<Pending<Request, Response>> Start(Operation operation, Request request,
                                                     std::chrono::milliseconds within = 20s) {
+    return StartAs<Response>(caller_, operation, std::move(request), within);
+  }
+  template <class Response, class Request>
+  std::unique_ptr<Pending<Request, Response>> StartAs(
+      const std::shared_ptr<const Principal>& caller, Operation operation, Request request,
+      std::chrono::milliseconds within = 20s) {
     auto pending = std::make_unique<Pending<Request, Response>>();
     pending->request = std::move(request);
     pending->call = std::make_shared<CallContext>();
     pending->call->operation = operation;
-    pending->call->caller = caller_;
-    pending->call->fingerprint = caller_->certificates.front().fingerprint;
+    pending->call->caller = caller;
+    pending->call->fingerprint = caller->certificates.front().fingerprint;
     pending->call->credential_expiry = clock_.Now() + 1h;
     pending->call->started = clock_.SteadyNow();
     pending->call->deadline = pending->call->started + within;
@@ -212,6 +227,7 @@ class OperationsTest : public ::testing::Test {
   SettableClock clock_;
   KeyDirectory keys_;
   PrincipalDirectory principals_;
+  PolicyCache policies_;
   ClientTokens client_tokens_;
   LastUsage last_usage_;
   KeyQuota key_quota_{keys_, {.per_account = 5, .per_token = 0}};

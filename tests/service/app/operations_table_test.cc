@@ -1,4 +1,5 @@
 #include "hallmark/v1/kms.pb.h"
+#include "hallmark/v1/options.pb.h"
 #include "service/app/operations.h"
 
 #include <gtest/gtest.h>
@@ -19,6 +20,15 @@ TEST(OperationsTableTest, ServesEveryMethodOfTheServiceAndNothingElse) {
   for (const OperationRow& row : Operations()) rows.insert(std::string(Name(row.operation)));
   EXPECT_EQ(rows, methods);
   EXPECT_EQ(Operations().size(), methods.size());
+}
+
+TEST(OperationsTableTest, WhatKmsDoesNotHaveIsMarkedInTheSchema) {
+  const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+      "hallmark.v1.KeyService");
+  for (const OperationRow& row : Operations()) {
+    const auto* method = service->FindMethodByName(std::string(Name(row.operation)));
+    EXPECT_EQ(method->options().GetExtension(v1::own), IsOwn(row.operation)) << method->name();
+  }
 }
 
 TEST(OperationsTableTest, RowsAreFoundByTheirOperation) {

@@ -1,5 +1,6 @@
 #include "service/app/validation.h"
 
+#include "hallmark/v1/admin.pb.h"
 #include "hallmark/v1/kms.pb.h"
 #include "service/app/character_class.h"
 #include "tests/support/result_matchers.h"
@@ -7,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace hallmark::app {
@@ -86,7 +88,7 @@ INSTANTIATE_TEST_SUITE_P(
          "or equal "
          "to 10"},
         {"EmptyGrantToken", [](Request& r) { r.add_grant_tokens(""); },
-         "Value '' at 'grantTokens.1.member' failed to satisfy constraint: Member must have length "
+         "Value at 'grantTokens.1.member' failed to satisfy constraint: Member must have length "
          "greater than or equal to 1"},
         {"AllAtOnce",
          [](Request& r) {
@@ -173,6 +175,57 @@ TEST(CharacterClassTest, MatchesRangesSinglesAndCodePoints) {
   const CharacterClass latin("^[ -ÿ]+$");
   EXPECT_TRUE(latin.MatchesAll("é"));
   EXPECT_FALSE(latin.MatchesAll("€"));
+}
+
+TEST(CharacterClassTest, KnowsTheEscapesOfTheSchema) {
+  const CharacterClass principal("^[\\w+=,.@:/-]+$");
+  EXPECT_TRUE(principal.MatchesAll("arn:aws:iam::111122223333:role/A_b-9@c.d,e=f+g"));
+  EXPECT_FALSE(principal.MatchesAll("\\"));
+  EXPECT_FALSE(principal.MatchesAll("é"));
+  const CharacterClass document("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+  EXPECT_TRUE(document.MatchesAll("{\t\r\n\"é\"}"));
+  EXPECT_FALSE(document.MatchesAll("€"));
+  EXPECT_FALSE(document.MatchesAll("\x0b"));
+}
+
+// A constraint that cannot be applied ends the process when the message first comes.
+TEST(ValidationTest, TheConstraintsOfEveryRequestAreUnderstood) {
+  for (const auto* file : {v1::CreateKeyRequest::descriptor()->file(),
+                           v1::AddPrincipalRequest::descriptor()->file()}) {
+    for (int i = 0; i < file->service_count(); ++i) {
+      for (int k = 0; k < file->service(i)->method_count(); ++k) {
+        const auto* type = file->service(i)->method(k)->input_type();
+        const std::unique_ptr<google::protobuf::Message> request(
+            google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
+        static_cast<void>(Validate(*request));
+      }
+    }
+  }
+}
+
+TEST(ValidationTest, EveryItemOfAListOfNamesIsLookedAt) {
+  v1::CreateGrantRequest request;
+  request.set_key_id("x");
+  request.set_grantee_principal("x");
+  request.add_operations(v1::GRANT_OPERATION_GENERATE_MAC);
+  EXPECT_THAT(Validate(request), IsOk());
+  v1::CreateGrantRequest without = request;
+  without.clear_operations();
+  EXPECT_THAT(
+      Validate(without),
+      RaisesWith(Exception::kValidationException,
+                 "1 validation error detected: Value null at 'operations' failed to satisfy "
+                 "constraint: Member must not be null"));
+  for (const int unknown : {0, 99, -1}) {
+    v1::CreateGrantRequest with_unknown = request;
+    with_unknown.add_operations(static_cast<v1::GrantOperation>(unknown));
+    const Status status = Validate(with_unknown);
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().message.substr(0, status.error().message.find('[')),
+              "1 validation error detected: Value '" + std::to_string(unknown) +
+                  "' at 'operations.2.member' failed to satisfy constraint: Member must satisfy "
+                  "enum value set: ");
+  }
 }
 
 }  // namespace

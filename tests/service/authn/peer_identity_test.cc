@@ -68,8 +68,14 @@ class PeerAuthenticatorTest : public ::testing::Test {
                   {}}));
   }
 
+  // `intermediates`: what the client sends beside its certificate.
+  Result<PeerIdentity> Authenticate(const std::string& pem, const std::string& intermediates = {}) {
+    return authenticator_.Authenticate(
+        pem, [&intermediates] { return std::string_view(intermediates); });
+  }
+
   std::string RefusalOf(const std::string& pem) {
-    const Result<PeerIdentity> identity = authenticator_.Authenticate(pem);
+    const Result<PeerIdentity> identity = Authenticate(pem);
     if (identity.has_value()) return "";
     EXPECT_EQ(identity.error().exception, Exception::kUnrecognizedClientException);
     return identity.error().message;
@@ -81,10 +87,95 @@ class PeerAuthenticatorTest : public ::testing::Test {
   PeerAuthenticator authenticator_{principals_, clock_};
 };
 
+class WorkloadTest : public PeerAuthenticatorTest {
+ protected:
+  static constexpr const char* kId = "spiffe://example.org/billing";
+
+  WorkloadTest() {
+    auto arn = PrincipalArn::Parse("arn:aws:iam::111122223333:user/billing", {"aws", "us-west-2"});
+    PrincipalRecord record{.unique_id = "billing", .arn = *std::move(arn)};
+    record.spiffe_id = kId;
+    principals_.Publish(
+        std::make_shared<const Principal>(Principal{std::move(record), nullptr, "", {}, {}}));
+    Trust({{"example.org", domain_.certificate()}, {"example.com", other_.certificate()}});
+  }
+
+  void Trust(const TrustDomains::Bundles& bundles) {
+    auto domains = TrustDomains::Of(bundles);
+    ASSERT_TRUE(domains.has_value()) << domains.error();
+    authenticator_.SetTrustDomains(std::make_shared<const TrustDomains>(*std::move(domains)));
+  }
+  static std::string IssuedBy(const TestAuthority& authority, const std::string& id = kId) {
+    return authority.Issue({.alternative_names = {"URI:" + id}}).certificate;
+  }
+
+  const TestAuthority domain_{"example.org"};
+  const TestAuthority other_{"example.com"};
+};
+
+TEST_F(WorkloadTest, IsRecognisedByEveryCertificateOfItsTrustDomain) {
+  for (int i = 0; i < 2; ++i) {
+    const Result<PeerIdentity> identity = Authenticate(IssuedBy(domain_));
+    ASSERT_TRUE(identity.has_value()) << ToString(identity.error());
+    EXPECT_EQ(identity->principal->record.unique_id, "billing");
+    EXPECT_EQ(identity->spiffe_id, kId);
+  }
+}
+
+TEST_F(WorkloadTest, IsRecognisedThroughAnIntermediateThatTheClientSends) {
+  const TestAuthority intermediate("regional", domain_);
+  const std::string pem = IssuedBy(intermediate);
+  EXPECT_THAT(RefusalOf(pem), HasSubstr("was not issued by a CA"));
+  EXPECT_TRUE(Authenticate(pem, intermediate.certificate()).has_value());
+  EXPECT_FALSE(
+      Authenticate(IssuedBy(TestAuthority("regional", other_)), other_.certificate()).has_value());
+}
+
+TEST_F(WorkloadTest, NoOtherAuthorityThatWeTrustMaySpeakForTheDomain) {
+  EXPECT_THAT(RefusalOf(IssuedBy(other_)),
+              HasSubstr("spiffe://example.org/billing was not issued by a CA"));
+  EXPECT_THAT(RefusalOf(IssuedBy(authority_)), HasSubstr("was not issued by a CA"));
+}
+
+TEST_F(WorkloadTest, ATrustDomainThatIsTakenAwayEndsItOnOpenConnectionsToo) {
+  const std::string pem = IssuedBy(domain_);
+  EXPECT_TRUE(Authenticate(pem).has_value());
+  Trust({{"example.com", other_.certificate()}});
+  EXPECT_THAT(RefusalOf(pem), HasSubstr("was not issued by a CA"));
+}
+
+TEST_F(WorkloadTest, APrincipalThatIsTakenAwayEndsItOnOpenConnectionsToo) {
+  const std::string pem = IssuedBy(domain_);
+  EXPECT_TRUE(Authenticate(pem).has_value());
+  principals_.Withdraw("billing");
+  EXPECT_EQ(RefusalOf(pem), "spiffe://example.org/billing belongs to no principal.");
+}
+
+TEST_F(WorkloadTest, IsNotRecognisedByWhatIsNoWorkload) {
+  EXPECT_THAT(RefusalOf(IssuedBy(domain_, "spiffe://example.org")),
+              HasSubstr("names a trust domain"));
+  EXPECT_THAT(RefusalOf(IssuedBy(domain_, "https://example.org/billing")),
+              HasSubstr("belongs to no principal"));
+  EXPECT_THAT(RefusalOf(domain_.certificate()), HasSubstr("belongs to no principal"));
+}
+
+TEST_F(WorkloadTest, AnExpiredCertificateIsRefused) {
+  const std::string pem = IssuedBy(domain_);
+  EXPECT_TRUE(Authenticate(pem).has_value());
+  clock_.Move(2h);
+  EXPECT_THAT(RefusalOf(pem), HasSubstr("expired"));
+}
+
+TEST_F(WorkloadTest, ABundleWithoutACertificateIsRefused) {
+  const auto domains = TrustDomains::Of({{"example.org", "no PEM"}});
+  ASSERT_FALSE(domains.has_value());
+  EXPECT_EQ(domains.error(), "trust domain example.org: its bundle holds no CA certificate");
+}
+
 TEST_F(PeerAuthenticatorTest, ARegisteredCertificateIsItsPrincipal) {
   const std::string pem = authority_.IssueClient().certificate;
   Register("alice", pem);
-  const Result<PeerIdentity> identity = authenticator_.Authenticate(pem);
+  const Result<PeerIdentity> identity = Authenticate(pem);
   ASSERT_TRUE(identity.has_value());
   EXPECT_EQ(identity->principal->record.unique_id, "alice");
   EXPECT_EQ(identity->fingerprint, FingerprintByHand(pem));
@@ -155,8 +246,8 @@ TEST_F(PeerAuthenticatorTest, ManyThreadsGetTheSameAnswer) {
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([&] {
         for (int n = 0; n < 1'000; ++n) {
-          if (!authenticator_.Authenticate(known).has_value()) ++wrong;
-          if (authenticator_.Authenticate(unknown).has_value()) ++wrong;
+          if (!Authenticate(known).has_value()) ++wrong;
+          if (Authenticate(unknown).has_value()) ++wrong;
         }
       });
     }

@@ -145,5 +145,18 @@ TEST_F(RequestBuilderTest, BadShorthandSaysWhatIsExpected) {
   }
 }
 
+TEST_F(RequestBuilderTest, PairsAreWrittenKeyEqualsValue) {
+  v1::ExplainRequest explain;
+  EXPECT_EQ(Set(explain, "context", {"aws:SourceIp=10.0.0.1", "aws:RequestTag/a=b=c"}), "");
+  ASSERT_EQ(explain.context_size(), 2);
+  EXPECT_EQ(explain.context(0).key(), "aws:SourceIp");
+  EXPECT_EQ(explain.context(0).value(), "10.0.0.1");
+  EXPECT_EQ(explain.context(1).key(), "aws:RequestTag/a");
+  EXPECT_EQ(explain.context(1).value(), "b=c");
+  for (const char* text : {"aws:SourceIp", "=10.0.0.1", ""}) {
+    EXPECT_THAT(Set(explain, "context", {text}), HasSubstr("is not of the form KEY=VALUE"));
+  }
+}
+
 }  // namespace
 }  // namespace hallmark::cli

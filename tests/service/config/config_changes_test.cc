@@ -70,6 +70,7 @@ drain_timeout_ms = 103
 certificate = "c"
 private_key = "k"
 client_ca = "a"
+trust_domains = "t"
 [limits]
 keys_per_account = 9
 keys_per_token = 10
@@ -83,6 +84,8 @@ listen = ""
 level = "error"
 format = "text"
 file = "f"
+[audit]
+file = "r"
 [token.main]
 module = "n.so"
 uri = "pkcs11:token=u"

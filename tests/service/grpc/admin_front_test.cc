@@ -70,6 +70,54 @@ class NoticingClock final : public service::FakeClock {
   mutable std::atomic<bool> asked_{false};
 };
 
+// Records in memory, as far as it is allowed to.
+class RecordingSink final : public app::AuditSink {
+ public:
+  // Refuses to set room aside, or fails only when a record is written.
+  enum class Fault { kNone, kFull, kLost };
+
+  Result<std::unique_ptr<Slot>> Reserve(const google::protobuf::Message* request) override {
+    const MutexLock lock(mu_);
+    if (fault_ == Fault::kFull) return Fail(Exception::kKMSInternalException, "full");
+    return std::unique_ptr<Slot>(std::make_unique<MemorySlot>(*this, request != nullptr));
+  }
+  void set_fault(Fault fault) {
+    const MutexLock lock(mu_);
+    fault_ = fault;
+  }
+  std::vector<std::string> records() const {
+    const MutexLock lock(mu_);
+    return records_;
+  }
+
+ private:
+  class MemorySlot final : public Slot {
+   public:
+    MemorySlot(RecordingSink& sink, bool parameters) : sink_(sink), parameters_(parameters) {}
+
+    // "operator AddPrincipal OK", "stranger ListPrincipals … after 3"
+    Status Write(const app::AuditEvent& event, const Status& outcome) override {
+      std::string text = event.by_operator ? "operator " : "stranger ";
+      text += event.name;
+      text += event.reads_only ? " (reads) " : " ";
+      text += outcome.has_value() ? "OK" : Describe(outcome.error().exception).name;
+      if (!parameters_) text += " after " + std::to_string(event.unrecorded);
+      const MutexLock lock(sink_.mu_);
+      if (sink_.fault_ == Fault::kLost) return Fail(Exception::kKMSInternalException, "lost");
+      sink_.records_.push_back(std::move(text));
+      return {};
+    }
+
+   private:
+    RecordingSink& sink_;
+    const bool parameters_;
+  };
+
+  mutable Mutex mu_;
+  Fault fault_ HALLMARK_GUARDED_BY(mu_) = Fault::kNone;
+  std::vector<std::string> records_ HALLMARK_GUARDED_BY(mu_);
+};
+
 // AdminService on a Unix socket, with one thread and room for one call that waits.
 class AdminFrontTest : public ::testing::Test {
  protected:
@@ -128,6 +176,15 @@ class AdminFrontTest : public ::testing::Test {
     return stub_->ListPrincipals(&context, {}, &response);
   }
 
+  // Whether the call succeeds.
+  template <class Request, class Response>
+  bool Call(grpc::Status (v1::AdminService::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                           Response*),
+            const Request& request, Response* response) {
+    grpc::ClientContext context;
+    return (stub_.get()->*method)(&context, request, response).ok();
+  }
+
   void Note(const AdminFront::Finished& call) {
     const MutexLock lock(mu_);
     lines_.push_back({std::string(call.method), std::string(call.principal),
@@ -169,8 +226,17 @@ class AdminFrontTest : public ::testing::Test {
       {keys_, client_tokens_, last_usage_, *store_, hsm_, clock_}, {}, [](auto, const auto&) {}};
   std::atomic<int> sweeps_{0};
   app::MaintenanceAdmin maintenance_{sweeper_, *store_, hsm_, [this] { ++sweeps_; }};
-  AdminFront front_{admin_, maintenance_, pool_, kMaxCall,
-                    [this](const auto& call) { Note(call); }};
+  RecordingSink audit_;
+  PolicyCache policies_;
+  app::KeyQuota key_quota_{keys_, {}};
+  app::Engine engine_{site_,          "store",     "instance",
+                      keys_,          principals_, policies_,
+                      client_tokens_, last_usage_, key_quota_,
+                      *store_,        hsm_,        sealer_,
+                      clock_,         random_,     pool_,
+                      pool_,          &audit_,     [](const auto&, const Status&) {}};
+  AdminFront front_{admin_, maintenance_, engine_,
+                    pool_,  kMaxCall,     [this](const auto& call) { Note(call); }};
   PrintingObserver observer_;
   std::unique_ptr<GrpcServer> server_;
   std::unique_ptr<v1::AdminService::Stub> stub_;
@@ -257,9 +323,68 @@ TEST_F(AdminFrontTest, NobodyIsServedThroughAnotherDoor) {
     google::rpc::Status details;
     EXPECT_TRUE(details.ParseFromString(status.error_details()));
   }
-  // Told of, but not each time: it is a stranger who decides how often.
-  EXPECT_THAT(lines(), Contains(Line{"ListPrincipals", "", "UnsupportedOperationException"}));
-  EXPECT_EQ(lines().size(), 1U);
+  // Told of and recorded, but not each time: it is a stranger who decides how often.
+  EXPECT_THAT(lines(), ElementsAre(Line{"ListPrincipals", "", "UnsupportedOperationException"}));
+  EXPECT_THAT(audit_.records(),
+              ElementsAre("stranger ListPrincipals (reads) UnsupportedOperationException after 0"));
+}
+
+TEST_F(AdminFrontTest, EveryCallIsRecordedWithItsOutcome) {
+  EXPECT_TRUE(AddAlice().ok());
+  EXPECT_TRUE(List().ok());
+  EXPECT_EQ(AddAlice().error_code(), grpc::ALREADY_EXISTS);
+  EXPECT_THAT(audit_.records(),
+              ElementsAre("operator AddPrincipal OK", "operator ListPrincipals (reads) OK",
+                          "operator AddPrincipal AlreadyExistsException"));
+}
+
+TEST_F(AdminFrontTest, WhatCannotBeRecordedIsNotDone) {
+  audit_.set_fault(RecordingSink::Fault::kFull);
+  EXPECT_EQ(AddAlice().error_code(), grpc::INTERNAL);
+  EXPECT_EQ(principals_.FindByArn(kAlice), nullptr);
+  EXPECT_THAT(lines(), ElementsAre(Line{"AddPrincipal", kAlice, "KMSInternalException"}));
+}
+
+TEST_F(AdminFrontTest, AnAnswerWhoseRecordIsLostDoesNotGoOut) {
+  ASSERT_TRUE(AddAlice().ok());
+  audit_.set_fault(RecordingSink::Fault::kLost);
+  v1::ListPrincipalsResponse response;
+  grpc::ClientContext context;
+  EXPECT_EQ(stub_->ListPrincipals(&context, {}, &response).error_code(), grpc::INTERNAL);
+  EXPECT_THAT(response.principals(), IsEmpty());
+}
+
+TEST_F(AdminFrontTest, PoliciesAndTagsAreServed) {
+  ASSERT_TRUE(AddAlice().ok());
+  v1::AttachPolicyRequest attach;
+  attach.set_arn(kAlice);
+  attach.set_policy(
+      R"({"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}})");
+  v1::AttachPolicyResponse attached;
+  EXPECT_TRUE(Call(&v1::AdminService::Stub::AttachPolicy, attach, &attached));
+  EXPECT_EQ(attached.principal().policy(), attach.policy());
+
+  v1::TagPrincipalRequest tag;
+  tag.set_arn(kAlice);
+  tag.add_tags()->set_key("team");
+  tag.mutable_tags(0)->set_value("orders");
+  v1::TagPrincipalResponse tagged;
+  EXPECT_TRUE(Call(&v1::AdminService::Stub::TagPrincipal, tag, &tagged));
+  EXPECT_THAT(tagged.principal().tags(), SizeIs(1));
+
+  v1::DetachPolicyRequest detach;
+  detach.set_arn(kAlice);
+  v1::DetachPolicyResponse detached;
+  EXPECT_TRUE(Call(&v1::AdminService::Stub::DetachPolicy, detach, &detached));
+  EXPECT_FALSE(detached.principal().has_policy());
+
+  v1::UntagPrincipalRequest untag;
+  untag.set_arn(kAlice);
+  untag.add_tag_keys("team");
+  v1::UntagPrincipalResponse untagged;
+  EXPECT_TRUE(Call(&v1::AdminService::Stub::UntagPrincipal, untag, &untagged));
+  EXPECT_THAT(untagged.principal().tags(), IsEmpty());
+  EXPECT_THAT(lines(), Contains(Line{"UntagPrincipal", kAlice, "OK"}));
 }
 
 TEST_F(AdminFrontTest, ALogThatFailsCostsNobodyTheAnswer) {

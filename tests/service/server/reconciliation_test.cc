@@ -212,7 +212,8 @@ TEST_F(ReconciliationTest, OnlyKeysWithAReadyBindingArePublished) {
   image_.aliases.push_back({account_, "alias/one", Key(1)});
   image_.aliases.push_back({account_, "alias/two", Key(2)});
   KeyDirectory keys;
-  LoadKeys(image_, keys);
+  PolicyCache policies;
+  ASSERT_TRUE(LoadKeys(image_, policies, keys).has_value());
   const KeyViewPtr view = keys.Find(Key(1));
   ASSERT_NE(view, nullptr);
   EXPECT_EQ(view->arn, "arn:aws:kms:us-west-2:111122223333:key/" + Key(1).ToString());
@@ -239,7 +240,8 @@ TEST_F(ReconciliationTest, GrantsComeWithTheirKeys) {
   add_grant(2, 2);
   add_grant(3, 1);
   KeyDirectory keys;
-  LoadKeys(image_, keys);
+  PolicyCache policies;
+  ASSERT_TRUE(LoadKeys(image_, policies, keys).has_value());
   EXPECT_EQ(keys.Find(Key(1))->grants.size(), 2U);
   EXPECT_EQ(keys.Find(Key(2))->grants.size(), 1U);
   EXPECT_THAT(keys.ListRetirableGrants("AIDA", std::nullopt, 10), SizeIs(3));
@@ -251,11 +253,36 @@ TEST_F(ReconciliationTest, AClientTokenWhoseKeyIsNotPublishedIsNoAnswer) {
   image_.client_tokens.push_back({"p", "finished", "h", Key(1), 7});
   image_.client_tokens.push_back({"p", "left open", "h", Key(2), 8});
   KeyDirectory keys;
-  LoadKeys(image_, keys);
+  PolicyCache policies;
+  ASSERT_TRUE(LoadKeys(image_, policies, keys).has_value());
   ClientTokens tokens;
   LoadClientTokens(image_, keys, tokens);
   EXPECT_EQ(tokens.Find("p", "finished"), Key(1));
   EXPECT_EQ(tokens.Find("p", "left open"), std::nullopt);
+}
+
+TEST(RemoveUnusedPoliciesTest, LeavesThoseThatAKeyOrAPrincipalHas) {
+  StoreImage image;
+  for (const char* hash : {"of a key", "of a user", "boundary", "old"}) {
+    image.policies.push_back({.hash = hash, .document = "{}"});
+  }
+  KeyRecord key{
+      .id = Key(1), .account = *AccountId::Parse("111122223333"), .spec = KeySpec::kHmac256};
+  key.policy_hash = "of a key";
+  image.keys.push_back(key);
+  PrincipalRecord user{
+      .unique_id = "u",
+      .arn = *PrincipalArn::Parse("arn:aws:iam::111122223333:user/u", {"aws", "us-west-2"})};
+  user.policy_hash = "of a user";
+  user.boundary_hash = "boundary";
+  image.principals.push_back(user);
+  CommitList store;
+  EXPECT_TRUE(RemoveUnusedPolicies(image, store).has_value());
+  ASSERT_THAT(store.commits, SizeIs(1));
+  EXPECT_THAT(store.commits[0], SizeIs(1));
+  std::erase_if(image.policies, [](const PolicyRecord& policy) { return policy.hash == "old"; });
+  EXPECT_TRUE(RemoveUnusedPolicies(image, store).has_value());
+  EXPECT_THAT(store.commits, SizeIs(1));
 }
 
 }  // namespace

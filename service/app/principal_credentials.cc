@@ -1,13 +1,12 @@
-#include "service/app/admin_ops.h"
-
+// Principals, and what they prove themselves with.
+#include "keystate/bytes.h"
+#include "keystate/spiffe_id.h"
+#include "service/app/principal_parts.h"
 #include "service/app/secret_recipient.h"
-#include "service/app/sha256.h"
-#include "service/app/timestamps.h"
 #include "service/app/validation.h"
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -55,47 +54,36 @@ Result<std::string> EncryptedSecret(const PrincipalAdmin& admin, const Request& 
   return recipient.Encrypt(admin.sealer.DeriveSecret("secret access key " + access_key_id));
 }
 
-void Fill(const Principal& principal, v1::Principal* out) {
-  out->set_arn(principal.record.arn.text());
-  out->set_unique_id(principal.record.unique_id);
-  *out->mutable_creation_date() = ToProto(principal.record.created);
-  for (const CertificateRecord& certificate : principal.certificates) {
-    out->add_certificate_fingerprints(ToHex(certificate.fingerprint));
-  }
-  for (const AccessKeyRecord& key : principal.access_keys) {
-    out->add_access_key_ids(key.access_key_id);
-  }
-  if (!principal.policy_document.empty()) out->set_policy(principal.policy_document);
-}
-
-Result<std::shared_ptr<const Principal>> Find(const PrincipalAdmin& admin, const std::string& arn) {
-  auto principal = admin.principals.FindByArn(arn);
-  if (principal == nullptr) {
-    return Fail(Exception::kNotFoundException, "Principal '" + arn + "' does not exist");
-  }
-  return principal;
-}
-
-// What a caller proves itself with.
-struct Credentials {
-  CertificateRecord certificate;
-  AccessKeyRecord access_key;
-};
-
 // `fingerprint` was validated: 64 hexadecimal digits.
-Credentials NewCredentials(PrincipalAdmin& admin, const std::string& principal_id,
-                           const std::string& fingerprint) {
-  Credentials made{{.principal_id = principal_id, .added = admin.clock.Now()},
-                   {RandomId(admin.random, "HMAK"), principal_id}};
+CertificateRecord NewCertificate(const PrincipalAdmin& admin, const std::string& principal_id,
+                                 const std::string& fingerprint) {
+  CertificateRecord made{.principal_id = principal_id, .added = admin.clock.Now()};
   const std::optional<Bytes> bytes = FromHex(fingerprint);
-  std::copy(bytes->begin(), bytes->end(), made.certificate.fingerprint.begin());
+  std::copy(bytes->begin(), bytes->end(), made.fingerprint.begin());
   return made;
+}
+
+AccessKeyRecord NewAccessKey(PrincipalAdmin& admin, const std::string& principal_id) {
+  return {RandomId(admin.random, "HMAK"), principal_id};
+}
+
+// By which callers are to be known that bring their own certificates; empty: by none.
+Result<std::string> WantedSpiffeId(const v1::AddPrincipalRequest& request) {
+  if (!request.has_spiffe_id()) {
+    if (request.has_certificate_fingerprint()) return std::string();
+    return Fail(
+        Exception::kValidationException,
+        "Nothing says by what the principal is known: give CertificateFingerprint, SpiffeId "
+        "or both.");
+  }
+  HALLMARK_ASSIGN_OR_RETURN(const SpiffeId id, SpiffeId::Parse(request.spiffe_id()));
+  return id.text();
 }
 
 template <class Response>
 void FillCredentials(const Principal& principal, const AccessKeyRecord& access_key,
                      std::string encrypted_secret, Response* response) {
-  Fill(principal, response->mutable_principal());
+  FillPrincipal(principal, response->mutable_principal());
   response->set_access_key_id(access_key.access_key_id);
   if (!encrypted_secret.empty()) {
     response->set_encrypted_secret_access_key(std::move(encrypted_secret));
@@ -138,25 +126,29 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
   auto principal = std::make_shared<Principal>(
       Principal{PrincipalRecord{.unique_id = std::move(unique_id), .arn = std::move(arn)},
                 nullptr,
-                request.policy(),
+                {},
                 {},
                 {}});
   principal->record.created = admin.clock.Now();
   principal->record.role_id = role_id;
+  HALLMARK_ASSIGN_OR_RETURN(principal->record.spiffe_id, WantedSpiffeId(request));
 
   std::vector<StoreWrite> writes;
   // Unchanged: of a new session and the removal of its role only one may win.
   if (role != nullptr) writes.push_back(Put(role->record));
   if (request.has_policy()) {
-    HALLMARK_ASSIGN_OR_RETURN(Policy policy,
-                              Policy::Parse(request.policy(), PolicyKind::kIdentity));
-    principal->policy = std::make_shared<const Policy>(std::move(policy));
-    principal->record.policy_hash = Sha256Hex(request.policy());
-    writes.push_back(Put(PolicyRecord{principal->record.policy_hash, request.policy()}));
+    HALLMARK_ASSIGN_OR_RETURN(const AttachedPolicy policy, CompileAttached(request.policy()));
+    SetPolicy(policy, principal.get());
+    writes.push_back(Put(policy.record));
   }
+  if (role != nullptr) TakeFromRole(*role, principal.get());
 
-  auto [certificate, access_key] =
-      NewCredentials(admin, principal->record.unique_id, request.certificate_fingerprint());
+  const std::string& id = principal->record.unique_id;
+  if (request.has_certificate_fingerprint()) {
+    principal->certificates.push_back(NewCertificate(admin, id, request.certificate_fingerprint()));
+  }
+  principal->access_keys.push_back(NewAccessKey(admin, id));
+  AccessKeyRecord& access_key = principal->access_keys.front();
   HALLMARK_ASSIGN_OR_RETURN(std::string secret,
                             EncryptedSecret(admin, request, access_key.access_key_id));
   const PrincipalArn& added = principal->record.arn;
@@ -168,29 +160,35 @@ Status AddPrincipal(PrincipalAdmin& admin, const v1::AddPrincipalRequest& reques
       admin.principals.FindRole(added.account(), added.role_name()) != nullptr) {
     return Exists("The role name " + std::string(added.role_name()));
   }
-  if (admin.principals.FindByFingerprint(certificate.fingerprint) != nullptr) {
-    return Exists("The certificate " + request.certificate_fingerprint());
+  if (admin.principals.FindBySpiffeId(principal->record.spiffe_id) != nullptr) {
+    return Exists("The SPIFFE ID " + request.spiffe_id());
   }
   writes.push_back(Put(principal->record));
-  writes.push_back(Put(certificate));
+  for (const CertificateRecord& certificate : principal->certificates) {
+    if (admin.principals.FindByFingerprint(certificate.fingerprint) != nullptr) {
+      return Exists("The certificate " + request.certificate_fingerprint());
+    }
+    writes.push_back(Put(certificate));
+  }
   writes.push_back(Put(access_key));
-  const Result<Revision> revision = admin.store.Commit(writes);
+  const Result<Revision> revision = CommitFor(admin, request.arn(), writes);
   if (!revision) {
-    // Somebody was faster with this ARN or certificate.
-    if (revision.error().exception == Exception::kConflictException) {
-      return Exists("The ARN " + request.arn() + " or its certificate");
+    // Somebody was faster with this ARN or certificate; with a session it may also be its role.
+    if (revision.error().exception == Exception::kConflictException && role == nullptr) {
+      return Exists("The ARN " + request.arn() + ", its certificate or its SPIFFE ID");
     }
     return Unexpected(revision.error());
   }
-  principal->record.revision = certificate.revision = access_key.revision = *revision;
-  principal->certificates.push_back(certificate);
-  principal->access_keys.push_back(access_key);
+  principal->record.revision = access_key.revision = *revision;
+  for (CertificateRecord& certificate : principal->certificates) certificate.revision = *revision;
+  std::vector<std::shared_ptr<const Principal>> visible{principal};
   if (role != nullptr) {
     auto written = std::make_shared<Principal>(*role);
     written->record.revision = *revision;
-    admin.principals.Publish(written);
+    visible.push_back(std::move(written));
   }
-  admin.principals.Publish(principal);
+  // At once: who changes the role from here on knows all of its sessions.
+  admin.principals.Publish(visible);
 
   FillCredentials(*principal, access_key, std::move(secret), response);
   return {};
@@ -200,24 +198,25 @@ Status ListPrincipals(PrincipalAdmin& admin, const v1::ListPrincipalsRequest& re
                       v1::ListPrincipalsResponse* response) {
   HALLMARK_RETURN_IF_ERROR(Validate(request));
   for (const auto& principal : admin.principals.List())
-    Fill(*principal, response->add_principals());
+    FillPrincipal(*principal, response->add_principals());
   return {};
 }
 
 Status GetPrincipal(PrincipalAdmin& admin, const v1::GetPrincipalRequest& request,
                     v1::GetPrincipalResponse* response) {
   HALLMARK_RETURN_IF_ERROR(Validate(request));
-  HALLMARK_ASSIGN_OR_RETURN(const auto principal, Find(admin, request.arn()));
-  Fill(*principal, response->mutable_principal());
+  HALLMARK_ASSIGN_OR_RETURN(const auto principal, FindPrincipal(admin, request.arn()));
+  FillPrincipal(*principal, response->mutable_principal());
   return {};
 }
 
 Status RotatePrincipal(PrincipalAdmin& admin, const v1::RotatePrincipalRequest& request,
                        v1::RotatePrincipalResponse* response) {
   HALLMARK_RETURN_IF_ERROR(Validate(request));
-  HALLMARK_ASSIGN_OR_RETURN(const auto old, Find(admin, request.arn()));
-  auto [certificate, access_key] =
-      NewCredentials(admin, old->record.unique_id, request.certificate_fingerprint());
+  HALLMARK_ASSIGN_OR_RETURN(const auto old, FindPrincipal(admin, request.arn()));
+  CertificateRecord certificate =
+      NewCertificate(admin, old->record.unique_id, request.certificate_fingerprint());
+  AccessKeyRecord access_key = NewAccessKey(admin, old->record.unique_id);
   HALLMARK_ASSIGN_OR_RETURN(std::string secret,
                             EncryptedSecret(admin, request, access_key.access_key_id));
   if (admin.principals.FindByFingerprint(certificate.fingerprint) != nullptr) {
@@ -233,16 +232,8 @@ Status RotatePrincipal(PrincipalAdmin& admin, const v1::RotatePrincipalRequest& 
     next->certificates.clear();
     next->access_keys.clear();
   }
-  const Result<Revision> revision = admin.store.Commit(writes);
-  if (!revision) {
-    if (revision.error().exception == Exception::kConflictException) {
-      return Fail(
-          Exception::kConflictException,
-          "Principal '" + request.arn() + "' was changed by somebody else; repeat the call");
-    }
-    return Unexpected(revision.error());
-  }
-  next->record.revision = certificate.revision = access_key.revision = *revision;
+  HALLMARK_ASSIGN_OR_RETURN(const Revision revision, CommitFor(admin, request.arn(), writes));
+  next->record.revision = certificate.revision = access_key.revision = revision;
   next->certificates.push_back(certificate);
   next->access_keys.push_back(access_key);
   admin.principals.Publish(next);
@@ -253,54 +244,15 @@ Status RotatePrincipal(PrincipalAdmin& admin, const v1::RotatePrincipalRequest& 
 Status RemovePrincipal(PrincipalAdmin& admin, const v1::RemovePrincipalRequest& request,
                        v1::RemovePrincipalResponse* /*response*/) {
   HALLMARK_RETURN_IF_ERROR(Validate(request));
-  HALLMARK_ASSIGN_OR_RETURN(const auto principal, Find(admin, request.arn()));
+  HALLMARK_ASSIGN_OR_RETURN(const auto principal, FindPrincipal(admin, request.arn()));
   std::vector<StoreWrite> writes;
   RemoveWithCredentials(*principal, &writes);
   // Sessions end with their role.
   const auto sessions = admin.principals.SessionsOf(principal->record.unique_id);
   for (const auto& session : sessions) RemoveWithCredentials(*session, &writes);
-  HALLMARK_RETURN_IF_ERROR(admin.store.Commit(writes));
+  HALLMARK_RETURN_IF_ERROR(CommitFor(admin, request.arn(), writes));
   for (const auto& session : sessions) admin.principals.Withdraw(session->record.unique_id);
   admin.principals.Withdraw(principal->record.unique_id);
-  return {};
-}
-
-Status LoadPrincipals(const StoreImage& image, PrincipalDirectory& principals) {
-  std::map<std::string, const PolicyRecord*> policies;
-  for (const PolicyRecord& policy : image.policies) policies[policy.hash] = &policy;
-
-  std::map<std::string, std::shared_ptr<Principal>> by_id;
-  for (const PrincipalRecord& record : image.principals) {
-    auto principal = std::make_shared<Principal>(Principal{record, nullptr, {}, {}, {}});
-    if (!record.policy_hash.empty()) {
-      const auto document = policies.find(record.policy_hash);
-      if (document == policies.end()) {
-        return Fail(Exception::kKMSInternalException,
-                    "The store lacks the policy of principal " + record.arn.text());
-      }
-      Result<Policy> policy = Policy::Parse(document->second->document, PolicyKind::kIdentity);
-      if (!policy) {
-        return Fail(Exception::kKMSInternalException,
-                    "The stored policy of principal " + record.arn.text() +
-                        " does not compile: " + policy.error().message);
-      }
-      principal->policy = std::make_shared<const Policy>(*std::move(policy));
-      principal->policy_document = document->second->document;
-    }
-    by_id[record.unique_id] = std::move(principal);
-  }
-  for (const CertificateRecord& certificate : image.certificates) {
-    const auto owner = by_id.find(certificate.principal_id);
-    if (owner != by_id.end()) owner->second->certificates.push_back(certificate);
-  }
-  for (const AccessKeyRecord& key : image.access_keys) {
-    const auto owner = by_id.find(key.principal_id);
-    if (owner != by_id.end()) owner->second->access_keys.push_back(key);
-  }
-  std::vector<std::shared_ptr<const Principal>> all;
-  all.reserve(by_id.size());
-  for (auto& [id, principal] : by_id) all.push_back(std::move(principal));
-  principals.Load(all);
   return {};
 }
 

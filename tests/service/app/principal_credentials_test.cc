@@ -1,79 +1,22 @@
 // Principals and their credentials, on a real store.
-#include "service/app/admin_ops.h"
-
-#include "keystate/store/sqlite_store.h"
-#include "service/system/system.h"
-#include "tests/service/fake_clock.h"
-#include "tests/support/result_matchers.h"
-#include "tests/support/temporary_directory.h"
+#include "tests/service/app/principal_fixture.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
-#include <utility>
 
 namespace hallmark::app {
 namespace {
 
-using hallmark::testing::IsOk;
-using hallmark::testing::Raises;
-using hallmark::testing::TemporaryDirectory;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
-constexpr const char* kAlice = "arn:aws:iam::111122223333:user/Alice";
-constexpr const char* kPolicy =
-    R"({"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}})";
-const Site kSite{"aws", "us-west-2"};
-
-// Secrets that differ by their context, as a token's do.
-class ContextSealer final : public Sealer {
- public:
-  std::string Seal(std::string_view, std::string_view) const override { return {}; }
-  std::optional<std::string> Open(std::string_view, std::string_view) const override {
-    return std::nullopt;
-  }
-  SecretBytes DeriveSecret(std::string_view context) const override {
-    const auto bytes = AsBytes(context);
-    return SecretBytes(Bytes(bytes.begin(), bytes.end()));
-  }
-};
-
-std::string Fingerprint(char digit) { return std::string(64, digit); }
-
-class AdminOpsTest : public ::testing::Test {
+class PrincipalCredentialsTest : public PrincipalTest {
  protected:
-  AdminOpsTest() {
-    auto store = store::SqliteStore::Open(directory_.path() / "store", kSite, random_);
-    EXPECT_THAT(store, IsOk());
-    store_ = *std::move(store);
-    admin_.emplace(PrincipalAdmin{kSite, principals_, *store_, clock_, random_, sealer_});
-  }
-
-  v1::AddPrincipalResponse AddAlice() {
-    v1::AddPrincipalRequest request;
-    request.set_arn(kAlice);
-    request.set_policy(kPolicy);
-    request.set_certificate_fingerprint(Fingerprint('a'));
-    v1::AddPrincipalResponse response;
-    EXPECT_THAT(AddPrincipal(*admin_, request, &response), IsOk());
-    return response;
-  }
-  v1::AddPrincipalResponse Add(const std::string& arn, char digit) {
-    v1::AddPrincipalRequest request;
-    request.set_arn("arn:aws:" + arn);
-    request.set_certificate_fingerprint(Fingerprint(digit));
-    v1::AddPrincipalResponse response;
-    EXPECT_THAT(AddPrincipal(*admin_, request, &response), IsOk());
-    return response;
-  }
   Status RotateAlice(char digit, bool keep_old, v1::RotatePrincipalResponse* response) {
     v1::RotatePrincipalRequest request;
     request.set_arn(kAlice);
@@ -81,23 +24,9 @@ class AdminOpsTest : public ::testing::Test {
     request.set_keep_old(keep_old);
     return RotatePrincipal(*admin_, request, response);
   }
-  bool IsKnown(char digit) const {
-    CertificateFingerprint fingerprint{};
-    const std::optional<Bytes> bytes = FromHex(Fingerprint(digit));
-    std::copy(bytes->begin(), bytes->end(), fingerprint.begin());
-    return principals_.FindByFingerprint(fingerprint) != nullptr;
-  }
-
-  const TemporaryDirectory directory_;
-  service::OsRandom random_;
-  service::FakeClock clock_;
-  ContextSealer sealer_;
-  PrincipalDirectory principals_;
-  std::unique_ptr<store::SqliteStore> store_;
-  std::optional<PrincipalAdmin> admin_;
 };
 
-TEST_F(AdminOpsTest, RotationEndsTheOldCredentialsAndKeepsThePrincipal) {
+TEST_F(PrincipalCredentialsTest, RotationEndsTheOldCredentialsAndKeepsThePrincipal) {
   const v1::AddPrincipalResponse added = AddAlice();
   v1::RotatePrincipalResponse rotated;
   ASSERT_THAT(RotateAlice('b', false, &rotated), IsOk());
@@ -110,7 +39,7 @@ TEST_F(AdminOpsTest, RotationEndsTheOldCredentialsAndKeepsThePrincipal) {
   EXPECT_NE(rotated.access_key_id(), added.access_key_id());
 }
 
-TEST_F(AdminOpsTest, AKeyThatNoSecretCanBeShownToChangesNothing) {
+TEST_F(PrincipalCredentialsTest, AKeyThatNoSecretCanBeShownToChangesNothing) {
   AddAlice();
   v1::RotatePrincipalRequest request;
   request.set_arn(kAlice);
@@ -122,7 +51,7 @@ TEST_F(AdminOpsTest, AKeyThatNoSecretCanBeShownToChangesNothing) {
   EXPECT_FALSE(IsKnown('b'));
 }
 
-TEST_F(AdminOpsTest, RotationIsDurable) {
+TEST_F(PrincipalCredentialsTest, RotationIsDurable) {
   AddAlice();
   v1::RotatePrincipalResponse rotated;
   ASSERT_THAT(RotateAlice('b', false, &rotated), IsOk());
@@ -134,7 +63,7 @@ TEST_F(AdminOpsTest, RotationIsDurable) {
   EXPECT_EQ(image->access_keys[0].access_key_id, rotated.access_key_id());
 }
 
-TEST_F(AdminOpsTest, OldCredentialsThatAreKeptEndWithTheNextRotation) {
+TEST_F(PrincipalCredentialsTest, OldCredentialsThatAreKeptEndWithTheNextRotation) {
   const v1::AddPrincipalResponse added = AddAlice();
   v1::RotatePrincipalResponse kept;
   ASSERT_THAT(RotateAlice('b', true, &kept), IsOk());
@@ -150,20 +79,20 @@ TEST_F(AdminOpsTest, OldCredentialsThatAreKeptEndWithTheNextRotation) {
   EXPECT_TRUE(IsKnown('c'));
 }
 
-TEST_F(AdminOpsTest, APrincipalThatDoesNotExistHasNothingToRotate) {
+TEST_F(PrincipalCredentialsTest, APrincipalThatDoesNotExistHasNothingToRotate) {
   v1::RotatePrincipalResponse response;
   EXPECT_THAT(RotateAlice('b', false, &response), Raises(Exception::kNotFoundException));
   EXPECT_THAT(store_->Load()->certificates, IsEmpty());
 }
 
-TEST_F(AdminOpsTest, ACertificateThatIsInUseIsNoNewOne) {
+TEST_F(PrincipalCredentialsTest, ACertificateThatIsInUseIsNoNewOne) {
   AddAlice();
   v1::RotatePrincipalResponse response;
   EXPECT_THAT(RotateAlice('a', false, &response), Raises(Exception::kAlreadyExistsException));
   EXPECT_TRUE(IsKnown('a'));
 }
 
-TEST_F(AdminOpsTest, OfTwoRotationsAtOnceOneIsToldToRepeat) {
+TEST_F(PrincipalCredentialsTest, OfTwoRotationsAtOnceOneIsToldToRepeat) {
   AddAlice();
   const auto before = principals_.FindByArn(kAlice);
   v1::RotatePrincipalResponse response;
@@ -172,7 +101,7 @@ TEST_F(AdminOpsTest, OfTwoRotationsAtOnceOneIsToldToRepeat) {
   EXPECT_THAT(RotateAlice('c', false, &response), Raises(Exception::kConflictException));
 }
 
-TEST_F(AdminOpsTest, APrincipalCanBeRemovedAfterARotation) {
+TEST_F(PrincipalCredentialsTest, APrincipalCanBeRemovedAfterARotation) {
   AddAlice();
   v1::RotatePrincipalResponse rotated;
   ASSERT_THAT(RotateAlice('b', true, &rotated), IsOk());
@@ -186,7 +115,7 @@ TEST_F(AdminOpsTest, APrincipalCanBeRemovedAfterARotation) {
   EXPECT_THAT(store_->Load()->access_keys, IsEmpty());
 }
 
-TEST_F(AdminOpsTest, UniqueIdsSayWhatKindOfPrincipalItIs) {
+TEST_F(PrincipalCredentialsTest, UniqueIdsSayWhatKindOfPrincipalItIs) {
   EXPECT_THAT(AddAlice().principal().unique_id(), MatchesRegex("AIDAhm[A-Z2-7]{16}"));
   const std::string role = Add("iam::111122223333:role/path/Service", 'b').principal().unique_id();
   EXPECT_THAT(role, MatchesRegex("AROAhm[A-Z2-7]{16}"));
@@ -194,7 +123,7 @@ TEST_F(AdminOpsTest, UniqueIdsSayWhatKindOfPrincipalItIs) {
             role + ":s");
 }
 
-TEST_F(AdminOpsTest, ASessionNeedsItsRoleAndEndsWithIt) {
+TEST_F(PrincipalCredentialsTest, ASessionNeedsItsRoleAndEndsWithIt) {
   v1::AddPrincipalRequest session;
   session.set_arn("arn:aws:sts::111122223333:assumed-role/Service/s");
   session.set_certificate_fingerprint(Fingerprint('c'));
@@ -217,7 +146,7 @@ TEST_F(AdminOpsTest, ASessionNeedsItsRoleAndEndsWithIt) {
   EXPECT_THAT(image->access_keys, SizeIs(0));
 }
 
-TEST_F(AdminOpsTest, AnAccountHasOneRoleOfAName) {
+TEST_F(PrincipalCredentialsTest, AnAccountHasOneRoleOfAName) {
   Add("iam::111122223333:role/a/Service", 'b');
   v1::AddPrincipalRequest request;
   request.set_arn("arn:aws:iam::111122223333:role/b/Service");
