@@ -3,6 +3,7 @@
 #include "keystate/policy/pattern.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 
@@ -49,50 +50,50 @@ constexpr std::array kKeyRows = {
 
 // Keys of KMS and of every service that AWS knows and that no request here carries. A name that
 // ends in / or : stands for all that begin so.
-constexpr std::string_view kNeverPresent[] =
-    {  // NOLINT(modernize-avoid-c-arrays): a table of texts
-        "kms:DataKeyPairSpec",
-        "kms:EncryptionAlgorithm",
-        "kms:EncryptionContext:",
-        "kms:EncryptionContextKeys",
-        "kms:KeyAgreementAlgorithm",
-        "kms:MessageType",
-        "kms:PrimaryRegion",
-        "kms:RecipientAttestation:",
-        "kms:ReEncryptOnSameKey",
-        "kms:ReplicaRegion",
-        "kms:RotationPeriodInDays",
-        "kms:SigningAlgorithm",
-        "aws:AssumedRoot",
-        "aws:CalledVia",
-        "aws:CalledViaFirst",
-        "aws:CalledViaLast",
-        "aws:ChatbotSourceArn",
-        "aws:Ec2InstanceSourcePrivateIPv4",
-        "aws:Ec2InstanceSourceVpc",
-        "aws:FederatedProvider",
-        "aws:MultiFactorAuthAge",
-        "aws:MultiFactorAuthPresent",
-        "aws:PrincipalOrgID",
-        "aws:PrincipalOrgPaths",
-        "aws:PrincipalServiceName",
-        "aws:PrincipalServiceNamesList",
-        "aws:Referer",
-        "aws:ResourceOrgID",
-        "aws:ResourceOrgPaths",
-        "aws:SourceAccount",
-        "aws:SourceIdentity",
-        "aws:SourceOrgID",
-        "aws:SourceOrgPaths",
-        "aws:SourceOwner",
-        "aws:SourceVpc",
-        "aws:SourceVpcArn",
-        "aws:SourceVpce",
-        "aws:TokenIssueTime",
-        "aws:VpceAccount",
-        "aws:VpceOrgID",
-        "aws:VpceOrgPaths",
-        "aws:VpcSourceIp"};
+constexpr auto kNeverPresent = std::to_array<std::string_view>({
+    "kms:DataKeyPairSpec",
+    "kms:EncryptionAlgorithm",
+    "kms:EncryptionContext:",
+    "kms:EncryptionContextKeys",
+    "kms:KeyAgreementAlgorithm",
+    "kms:MessageType",
+    "kms:PrimaryRegion",
+    "kms:RecipientAttestation:",
+    "kms:ReEncryptOnSameKey",
+    "kms:ReplicaRegion",
+    "kms:RotationPeriodInDays",
+    "kms:SigningAlgorithm",
+    "aws:AssumedRoot",
+    "aws:CalledVia",
+    "aws:CalledViaFirst",
+    "aws:CalledViaLast",
+    "aws:ChatbotSourceArn",
+    "aws:Ec2InstanceSourcePrivateIPv4",
+    "aws:Ec2InstanceSourceVpc",
+    "aws:FederatedProvider",
+    "aws:MultiFactorAuthAge",
+    "aws:MultiFactorAuthPresent",
+    "aws:PrincipalOrgID",
+    "aws:PrincipalOrgPaths",
+    "aws:PrincipalServiceName",
+    "aws:PrincipalServiceNamesList",
+    "aws:Referer",
+    "aws:ResourceOrgID",
+    "aws:ResourceOrgPaths",
+    "aws:SourceAccount",
+    "aws:SourceIdentity",
+    "aws:SourceOrgID",
+    "aws:SourceOrgPaths",
+    "aws:SourceOwner",
+    "aws:SourceVpc",
+    "aws:SourceVpcArn",
+    "aws:SourceVpce",
+    "aws:TokenIssueTime",
+    "aws:VpceAccount",
+    "aws:VpceOrgID",
+    "aws:VpceOrgPaths",
+    "aws:VpcSourceIp",
+});
 
 bool StartsWithIgnoringCase(std::string_view text, std::string_view prefix) {
   return text.size() >= prefix.size() && EqualIgnoringCase(text.substr(0, prefix.size()), prefix);

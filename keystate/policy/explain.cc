@@ -1,6 +1,7 @@
 #include "keystate/policy/explain.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <utility>
 
@@ -84,7 +85,8 @@ std::string Describe(const ConditionTrace& trace) {
   if (trace.outcome == ConditionOutcome::kUnresolved) {
     return condition + ": a variable has no value in the request";
   }
-  if (trace.request_values.empty()) return condition + ": the key is absent from the request";
+  if (trace.request_values.empty())
+    return condition + ": the condition key is absent from the request";
   return condition + ": the request has " + Join(trace.request_values);
 }
 
@@ -101,11 +103,11 @@ Explanation ExplainInShort(const AccessRequest& request, const Decision& decisio
 
 Explanation Explain(const AccessRequest& request, const Decision& decision) {
   Explanation explanation = ExplainInShort(request, decision);
-  const std::pair<Decider, const Policy*> policies[] = {
-      {Decider::kKeyPolicy, request.key_policy},
-      {Decider::kIdentityPolicy, request.caller.identity_policy},
-      {Decider::kPermissionsBoundary, request.caller.permissions_boundary},
-      {Decider::kSessionPolicy, request.caller.session_policy}};
+  const std::array policies{
+      std::pair{Decider::kKeyPolicy, request.key_policy},
+      std::pair{Decider::kIdentityPolicy, request.caller.identity_policy},
+      std::pair{Decider::kPermissionsBoundary, request.caller.permissions_boundary},
+      std::pair{Decider::kSessionPolicy, request.caller.session_policy}};
   for (const auto& [decider, policy] : policies) {
     if (policy == nullptr) continue;
     PolicyTrace trace{

@@ -1,6 +1,7 @@
 // What would have to change for a refused request to be allowed.
 #include "keystate/policy/explain.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -38,7 +39,8 @@ class Sentences {
         AgainstDeny();
         break;
       case Refusal::kNoIdentityPolicyAllows:
-        Add("The identity policy of " + who_ + " has to allow " + to_do_ + OrTheKeyItself() + ".");
+        Add("The identity policy of " + who_ + " has to allow " + to_do_ + AndItsLimits() +
+            OrTheKeyItself() + ".");
         AddNearMisses({Decider::kIdentityPolicy, Decider::kKeyPolicy});
         break;
       case Refusal::kNoResourcePolicyAllows:
@@ -69,11 +71,36 @@ class Sentences {
     return ", or the key policy has to name " + who_ + ", or a grant has to give it this operation";
   }
 
+  // Whether a statement allows it as things are; of a key policy one that means more than the
+  // account.
+  bool Allows(Decider policy) const {
+    const PolicyTrace* const trace = Find(explanation_, policy);
+    if (trace == nullptr || !trace->consulted) return false;
+    return std::any_of(
+        trace->statements.begin(), trace->statements.end(), [&](const StatementTrace& statement) {
+          return statement.effect == Effect::kAllow && statement.mismatch == Mismatch::kNone &&
+                 (policy != Decider::kKeyPolicy || statement.reach > Reach::kAccount);
+        });
+  }
+
+  // What limits the identity policy and does not allow it, either.
+  std::string AndItsLimits() const {
+    std::string limits;
+    for (const Decider limit : {Decider::kPermissionsBoundary, Decider::kSessionPolicy}) {
+      if (Find(explanation_, limit) == nullptr || Allows(limit)) continue;
+      limits += ", and so has its " + std::string(Name(limit));
+    }
+    return limits;
+  }
+
   void AgainstDeny() {
     const ExplainedDecision& decision = explanation_.decision;
     const std::string statement = StatementOf(decision.because, decision.decider);
     Add("Statement " + statement + " denies " + action_ +
         ": no permission helps as long as it matches.");
+    if (!Allows(Decider::kIdentityPolicy) && !Allows(Decider::kKeyPolicy)) {
+      Add("Without that statement, too, no policy lets " + who_ + " do this.");
+    }
     const PolicyTrace* const trace = Find(explanation_, decision.decider);
     if (trace == nullptr) return;
     for (const StatementTrace& denies : trace->statements) {
@@ -86,20 +113,13 @@ class Sentences {
   }
 
   void ForTheKeyPolicy() {
-    const PolicyTrace* const identity = Find(explanation_, Decider::kIdentityPolicy);
-    bool identity_allows = false;
-    if (identity != nullptr) {
-      for (const StatementTrace& statement : identity->statements) {
-        identity_allows = identity_allows || (statement.effect == Effect::kAllow &&
-                                              statement.mismatch == Mismatch::kNone);
-      }
-    }
     Add("The key policy has to allow " + action_ + " to " + who_ + " or to its account " +
         std::string(request_.caller.account.text()) +
         ", or a grant has to give it this operation." +
-        (identity_allows ? " The account is enough: the identity policy allows it already."
-                         : " To the account is enough only with an identity policy that allows "
-                           "it, too."));
+        (Allows(Decider::kIdentityPolicy)
+             ? " The account is enough: the identity policy allows it already."
+             : " To the account is enough only with an identity policy that allows "
+               "it, too."));
     AddNearMisses({Decider::kKeyPolicy});
   }
 

@@ -132,7 +132,8 @@ Result<Operation> OperationOf(const v1::ExplainRequest& request) {
   const std::optional<Operation> operation = ServedOperation(request.operation());
   if (operation) return *operation;
   return Fail(Exception::kValidationException,
-              "There is no operation '" + request.operation() + "'.");
+              "There is no operation '" + request.operation() +
+                  "'. Operations have KMS's names: GenerateMac, or kms:GenerateMac.");
 }
 
 Result<std::shared_ptr<const Principal>> PrincipalOf(const Engine& engine, const std::string& arn) {

@@ -214,17 +214,23 @@ Status RotatePrincipal(PrincipalAdmin& admin, const v1::RotatePrincipalRequest& 
                        v1::RotatePrincipalResponse* response) {
   HALLMARK_RETURN_IF_ERROR(Validate(request));
   HALLMARK_ASSIGN_OR_RETURN(const auto old, FindPrincipal(admin, request.arn()));
-  CertificateRecord certificate =
-      NewCertificate(admin, old->record.unique_id, request.certificate_fingerprint());
+  std::optional<CertificateRecord> certificate;
+  if (request.has_certificate_fingerprint()) {
+    certificate = NewCertificate(admin, old->record.unique_id, request.certificate_fingerprint());
+  } else if (old->record.spiffe_id.empty()) {
+    return Fail(Exception::kValidationException,
+                request.arn() + " has no SPIFFE id: CertificateFingerprint must be given.");
+  }
   AccessKeyRecord access_key = NewAccessKey(admin, old->record.unique_id);
   HALLMARK_ASSIGN_OR_RETURN(std::string secret,
                             EncryptedSecret(admin, request, access_key.access_key_id));
-  if (admin.principals.FindByFingerprint(certificate.fingerprint) != nullptr) {
+  if (certificate && admin.principals.FindByFingerprint(certificate->fingerprint) != nullptr) {
     return Exists("The certificate " + request.certificate_fingerprint());
   }
   // The principal is written too, unchanged: of two rotations at once, and of a rotation and a
   // removal, only one may win.
-  std::vector<StoreWrite> writes{Put(old->record), Put(certificate), Put(access_key)};
+  std::vector<StoreWrite> writes{Put(old->record), Put(access_key)};
+  if (certificate) writes.push_back(Put(*certificate));
   auto next = std::make_shared<Principal>(*old);
   if (!request.keep_old()) {
     for (const CertificateRecord& ended : old->certificates) writes.push_back(Remove(ended));
@@ -233,8 +239,11 @@ Status RotatePrincipal(PrincipalAdmin& admin, const v1::RotatePrincipalRequest& 
     next->access_keys.clear();
   }
   HALLMARK_ASSIGN_OR_RETURN(const Revision revision, CommitFor(admin, request.arn(), writes));
-  next->record.revision = certificate.revision = access_key.revision = revision;
-  next->certificates.push_back(certificate);
+  next->record.revision = access_key.revision = revision;
+  if (certificate) {
+    certificate->revision = revision;
+    next->certificates.push_back(*certificate);
+  }
   next->access_keys.push_back(access_key);
   admin.principals.Publish(next);
   FillCredentials(*next, access_key, std::move(secret), response);

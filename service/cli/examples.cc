@@ -26,6 +26,16 @@ constexpr std::array kExamples{
     Example{"explain", "What somebody else could do from another address, with hallmark:Explain:",
             "hallmark explain --operation GenerateMac --key-id alias/orders --principal "
             "arn:aws:iam::111122223333:user/Shop --context aws:SourceIp=10.0.0.1"},
+    Example{"put-key-policy", "A policy from a file, in the place of the present one:",
+            "hallmark put-key-policy --key-id 7f4aba53-e15c-42ad-bafe-3359afae217d --policy "
+            "file://key-policy.json"},
+    Example{"create-grant", "The MACs of one key for another principal:",
+            "hallmark create-grant --key-id 7f4aba53-e15c-42ad-bafe-3359afae217d "
+            "--grantee-principal arn:aws:iam::111122223333:user/Shop --operations GenerateMac "
+            "VerifyMac"},
+    Example{"revoke-grant", "And no longer, from the next call on:",
+            "hallmark revoke-grant --key-id 7f4aba53-e15c-42ad-bafe-3359afae217d --grant-id "
+            "ca090012804fee50a9b9a8afa8a0007098a6f5991adc74ef1db542e1291543e5"},
     Example{"principal explain", "The same on the daemon's machine, without a permission:",
             "hallmark principal explain --principal arn:aws:iam::111122223333:user/Shop "
             "--operation GenerateMac --key-id alias/orders"},

@@ -29,7 +29,7 @@ namespace {
 
 struct Flags {
   std::string arn;
-  std::filesystem::path policy;
+  std::string policy;
   std::string spiffe_id;
   bool keep_old = false;
   bool permissions_boundary = false;
@@ -71,16 +71,16 @@ void KeepOrRemove(const ClientCertificate& certificate, const CallFailure& failu
   }
 }
 
-// Makes a certificate for the principal of `request`, unless its own trust domain does, and asks
-// for it to be registered.
+// Asks for credentials of the principal of `request` to be registered, with a certificate that is
+// made here unless its own trust domain makes them.
 template <class Response, class Request>
-ExitCode IssueCredentials(const Home& home, const Flags& flags, Request request,
-                          std::string_view operation) {
+ExitCode IssueCredentials(const Home& home, const Flags& flags, bool with_certificate,
+                          Request request, std::string_view operation) {
   const auto arn = PrincipalArn::Parse(flags.arn, home.config.site);
-  if (!arn) return Report("--arn: " + arn.error().message);
+  if (!arn) return Misused({"--arn: " + arn.error().message});
   request.set_arn(flags.arn);
   std::optional<ClientCertificate> certificate;
-  if (flags.spiffe_id.empty()) {
+  if (with_certificate) {
     auto issued = IssueClientCertificate(home.tls_directory(), LabelFor(*arn));
     if (!issued) return Report(issued.error());
     certificate = *std::move(issued);
@@ -113,27 +113,40 @@ ExitCode IssueCredentials(const Home& home, const Flags& flags, Request request,
 
 // Sets the policy of `request` from the file that --policy names, if it does.
 template <class Request>
-Result<void, std::string> ReadPolicy(const Flags& flags, Request* request) {
+Result<void, UsageError> ReadPolicy(const Flags& flags, Request* request) {
   if (flags.policy.empty()) return {};
-  auto policy = ReadWholeFile(flags.policy);
-  if (!policy) return Unexpected("--policy: " + policy.error());
+  // As operations of KMS have files named, too.
+  constexpr std::string_view kTextFile = "file://";
+  std::string_view file = flags.policy;
+  if (file.starts_with(kTextFile)) file.remove_prefix(kTextFile.size());
+  auto policy = ReadWholeFile(file);
+  if (!policy) return Unexpected(UsageError{"--policy: " + policy.error()});
   request->set_policy(*std::move(policy));
   return {};
 }
 
 ExitCode Add(const Home& home, const Flags& flags) {
   v1::AddPrincipalRequest request;
-  if (const auto policy = ReadPolicy(flags, &request); !policy) return Report(policy.error());
+  if (const auto policy = ReadPolicy(flags, &request); !policy) return Misused(policy.error());
   if (!flags.spiffe_id.empty()) request.set_spiffe_id(flags.spiffe_id);
-  return IssueCredentials<v1::AddPrincipalResponse>(home, flags, std::move(request),
-                                                    "AddPrincipal");
+  return IssueCredentials<v1::AddPrincipalResponse>(home, flags, flags.spiffe_id.empty(),
+                                                    std::move(request), "AddPrincipal");
 }
 
 ExitCode Rotate(const Home& home, const Flags& flags) {
+  // Who came by a SPIFFE id alone goes on so: a certificate of ours would be a second way in.
+  v1::GetPrincipalRequest get;
+  get.set_arn(flags.arn);
+  v1::GetPrincipalResponse got;
+  if (const auto found = Administer(home, get, &got); !found) {
+    return Report(found.error(), "RotatePrincipal");
+  }
+  const bool with_certificate =
+      got.principal().spiffe_id().empty() || got.principal().certificate_fingerprints_size() > 0;
   v1::RotatePrincipalRequest request;
   request.set_keep_old(flags.keep_old);
-  return IssueCredentials<v1::RotatePrincipalResponse>(home, flags, std::move(request),
-                                                       "RotatePrincipal");
+  return IssueCredentials<v1::RotatePrincipalResponse>(home, flags, with_certificate,
+                                                       std::move(request), "RotatePrincipal");
 }
 
 // Asks, and prints the answer.
@@ -159,7 +172,7 @@ ExitCode Show(const Home& home, const Flags& flags) {
 ExitCode Attach(const Home& home, const Flags& flags) {
   v1::AttachPolicyRequest request;
   request.set_arn(flags.arn);
-  if (const auto policy = ReadPolicy(flags, &request); !policy) return Report(policy.error());
+  if (const auto policy = ReadPolicy(flags, &request); !policy) return Misused(policy.error());
   if (flags.permissions_boundary) request.set_permissions_boundary(true);
   return Ask<v1::AttachPolicyResponse>(home, request, "AttachPolicy");
 }
@@ -236,7 +249,8 @@ void AddPrincipalCommands(CLI::App& root, const std::filesystem::path& home, Com
     return proto::CommentOf(*request->FindFieldByName(field));
   };
   const std::string issued =
-      " The certificate is made here, with tls/ca.pem and tls/ca.key of the home folder.";
+      " The certificate is made here, with tls/ca.pem and tls/ca.key of the home folder; for a "
+      "principal that comes by a SPIFFE id, none.";
 
   CLI::App* add = add_command("add", "AddPrincipal", issued, &Add);
   add->add_option(

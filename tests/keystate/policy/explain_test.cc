@@ -144,12 +144,19 @@ INSTANTIATE_TEST_SUITE_P(
           .identity = R"({"Sid":"D","Effect":"Deny","Action":"*","Resource":"*","Condition":{
               "StringNotEquals":{"kms:MacAlgorithm":"HMAC_SHA_512"}}})"},
          {"Statement \"D\" of the identity policy denies",
+          "Without that statement, too, no policy lets arn:aws:iam::111122223333:user/staff/alice",
           "denies only as long as its condition is met: StringNotEquals of kms:MacAlgorithm with "
           "\"HMAC_SHA_512\": the request has \"HMAC_SHA_256\"."}},
         {"NoIdentityPolicy",
          {.key = kDelegates},
          {"The identity policy of arn:aws:iam::111122223333:user/staff/alice has to allow "
           "kms:GenerateMac on arn:aws:kms:us-west-2:111122223333:key/"}},
+        {"NeitherAnIdentityPolicyNorTheBoundary",
+         {.key = kDelegates, .boundary = Allow("B1", "kms:VerifyMac")},
+         {", and so has its permissions boundary, or the key policy has to name"}},
+        {"ABoundaryThatAllowsIsNotNamed",
+         {.key = kDelegates, .boundary = Allow("B1")},
+         {":key/1234abcd-12ab-34cd-56ef-1234567890ab, or the key policy has to name"}},
         {"AConditionThatFails",
          {.key = kDelegates, .identity = kAllowSha512},
          {"has to allow", kNearMiss}},

@@ -137,8 +137,12 @@ TEST_F(ExplainTest, ARequestThatMakesNoSenseIsRefusedWithTheReason) {
     const char* message;
   };
   const Row rows[] = {
-      {[](auto& r) { r.set_operation("Fly"); }, "There is no operation 'Fly'."},
-      {[](auto& r) { r.set_operation("ReplicateKey"); }, "There is no operation 'ReplicateKey'."},
+      {[](auto& r) { r.set_operation("Fly"); },
+       "There is no operation 'Fly'. Operations have KMS's names: GenerateMac, or "
+       "kms:GenerateMac."},
+      {[](auto& r) { r.set_operation("ReplicateKey"); },
+       "There is no operation 'ReplicateKey'. Operations have KMS's names: GenerateMac, or "
+       "kms:GenerateMac."},
       {[](auto& r) { r.set_operation("kms:GenerateMac"); },
        "kms:GenerateMac is about a key: KeyId must be given."},
       {[this](auto& r) {

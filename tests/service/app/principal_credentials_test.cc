@@ -79,6 +79,31 @@ TEST_F(PrincipalCredentialsTest, OldCredentialsThatAreKeptEndWithTheNextRotation
   EXPECT_TRUE(IsKnown('c'));
 }
 
+TEST_F(PrincipalCredentialsTest, WhoComesByASpiffeIdAloneGoesOnSo) {
+  v1::AddPrincipalRequest add;
+  add.set_arn(kAlice);
+  add.set_spiffe_id("spiffe://example.org/alice");
+  v1::AddPrincipalResponse added;
+  ASSERT_THAT(AddPrincipal(*admin_, add, &added), IsOk());
+  v1::RotatePrincipalRequest rotate;
+  rotate.set_arn(kAlice);
+  v1::RotatePrincipalResponse rotated;
+  ASSERT_THAT(RotatePrincipal(*admin_, rotate, &rotated), IsOk());
+  EXPECT_NE(rotated.access_key_id(), added.access_key_id());
+  const auto alice = principals_.FindByArn(kAlice);
+  EXPECT_TRUE(alice->certificates.empty());
+  EXPECT_EQ(alice->access_keys.size(), 1U);
+  EXPECT_EQ(principals_.FindBySpiffeId("spiffe://example.org/alice"), alice);
+}
+
+TEST_F(PrincipalCredentialsTest, WithoutASpiffeIdACertificateIsNeeded) {
+  AddAlice();
+  v1::RotatePrincipalRequest rotate;
+  rotate.set_arn(kAlice);
+  v1::RotatePrincipalResponse rotated;
+  EXPECT_THAT(RotatePrincipal(*admin_, rotate, &rotated), Raises(Exception::kValidationException));
+}
+
 TEST_F(PrincipalCredentialsTest, APrincipalThatDoesNotExistHasNothingToRotate) {
   v1::RotatePrincipalResponse response;
   EXPECT_THAT(RotateAlice('b', false, &response), Raises(Exception::kNotFoundException));
