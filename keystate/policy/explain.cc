@@ -17,8 +17,17 @@ std::string Join(const std::vector<std::string>& texts) {
   return joined;
 }
 
-// Of a key with many values, and so many conditions may ask for it that an answer would not arrive.
+// Of a long value, and of a key with many values: so many conditions may ask for it that an answer
+// would not arrive.
 constexpr std::size_t kShownValues = 5;
+constexpr std::size_t kShownBytes = 256;
+
+std::string Shortened(std::string_view value) {
+  if (value.size() <= kShownBytes) return std::string(value);
+  std::size_t end = kShownBytes;
+  while (end > 0 && (static_cast<unsigned char>(value[end]) & 0xC0U) == 0x80U) --end;
+  return std::string(value.substr(0, end)) + "…";
+}
 
 ConditionTrace Trace(const Condition& condition, const AccessRequest& request, PolicyKind kind,
                      Effect effect) {
@@ -30,7 +39,7 @@ ConditionTrace Trace(const Condition& condition, const AccessRequest& request, P
   ValueBuffer buffer;
   const KeyValues values = KeyValues::Read(condition.key(), request, kind, buffer);
   const std::size_t shown = std::min(values.size(), kShownValues);
-  for (std::size_t i = 0; i < shown; ++i) trace.request_values.emplace_back(values[i]);
+  for (std::size_t i = 0; i < shown; ++i) trace.request_values.push_back(Shortened(values[i]));
   if (shown < values.size()) {
     trace.request_values.push_back("… and " + std::to_string(values.size() - shown) + " more");
   }

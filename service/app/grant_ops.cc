@@ -15,6 +15,7 @@
 #include "service/app/sha256.h"
 #include "service/app/timestamps.h"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -68,8 +69,10 @@ void Fill(const Engine& engine, const GrantRecord& grant, const std::string& key
 // What policies may judge of a CreateGrant, and the words they borrow.
 struct GrantWords {
   explicit GrantWords(const v1::CreateGrantRequest& request) {
+    // Each once, however often it is sent: what policies judge costs time.
     for (const int operation : request.operations()) {
-      names.push_back(KmsNameOf(static_cast<v1::GrantOperation>(operation)));
+      const std::string_view name = KmsNameOf(static_cast<v1::GrantOperation>(operation));
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
     }
     for (const std::string_view name : names) texts.emplace_back(name);
   }

@@ -148,6 +148,7 @@ Result<StoredPolicyPtr> FirstPolicy(const Engine& engine, const CallContext& cal
 Status CreateKey(Engine& engine, CallContext& call, const v1::CreateKeyRequest& request,
                  v1::CreateKeyResponse* response) {
   const AccountId& account = call.caller->record.arn.account();
+  HALLMARK_RETURN_IF_ERROR(CheckTags(request.tags()));
   const NewKeyWords words(request);
   const RequestContext context = words.Context(request);
   HALLMARK_RETURN_IF_ERROR(AuthorizeAccount(engine, call, call.operation, context));
@@ -157,7 +158,6 @@ Status CreateKey(Engine& engine, CallContext& call, const v1::CreateKeyRequest& 
   }
   HALLMARK_ASSIGN_OR_RETURN(const KeySpec spec, RequestedSpec(request));
   HALLMARK_RETURN_IF_ERROR(CheckSupported(request));
-  HALLMARK_RETURN_IF_ERROR(CheckTags(request.tags()));
   HALLMARK_ASSIGN_OR_RETURN(StoredPolicyPtr policy, FirstPolicy(engine, call, request, context));
 
   NewKey wanted{account, spec, request.description(), request.tags(), std::move(policy), {}};

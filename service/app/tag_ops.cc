@@ -33,13 +33,14 @@ Result<Revision> CommitTags(Engine& engine, std::vector<StoreWrite> writes,
 
 Status TagResource(Engine& engine, CallContext& call, const v1::TagResourceRequest& request,
                    v1::TagResourceResponse* /*response*/) {
+  // Before anybody is asked: what policies judge costs time.
+  HALLMARK_RETURN_IF_ERROR(CheckTags(request.tags()));
   const TagWords words(request.tags());
   RequestContext context;
   words.FillIn(&context);
   return UntilWon(engine, call, [&]() -> Status {
     HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
                               AdmitKey(engine, call, request.key_id(), context));
-    HALLMARK_RETURN_IF_ERROR(CheckTags(request.tags()));
     auto next = std::make_shared<KeyView>(*view);
     HALLMARK_ASSIGN_OR_RETURN(const std::vector<std::size_t> changed,
                               MergeTags(view->key.id, request.tags(), &next->tags));
@@ -53,13 +54,13 @@ Status TagResource(Engine& engine, CallContext& call, const v1::TagResourceReque
 
 Status UntagResource(Engine& engine, CallContext& call, const v1::UntagResourceRequest& request,
                      v1::UntagResourceResponse* /*response*/) {
+  HALLMARK_RETURN_IF_ERROR(CheckTagKeys(request.tag_keys()));
   const TagWords words(request.tag_keys());
   RequestContext context;
   words.FillIn(&context);
   return UntilWon(engine, call, [&]() -> Status {
     HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
                               AdmitKey(engine, call, request.key_id(), context));
-    HALLMARK_RETURN_IF_ERROR(CheckTagKeys(request.tag_keys()));
     auto next = std::make_shared<KeyView>(*view);
     std::vector<StoreWrite> writes;
     std::erase_if(next->tags, [&](const TagRecord& tag) {

@@ -50,8 +50,8 @@ TEST(PatternTest, CaseCountsOnlyWhereItShall) {
   EXPECT_FALSE(Pattern("KMS:generatemac", LetterCase::kSensitive).Matches("kms:GenerateMac"));
 }
 
-// Pieces of more than 32 bytes are found another way than short ones, and the states of more than
-// 64 need more than one word.
+// Pieces that almost stand at many places are found another way than others, and the states of more
+// than 64 bytes need more than one word.
 TEST(PatternTest, LongPiecesAreFoundAsShortOnesAre) {
   for (const std::size_t length : {31, 32, 33, 63, 64, 65, 127, 128, 129, 300}) {
     const std::string literal = std::string(length - 1, 'a') + "b";
