@@ -118,13 +118,14 @@ std::size_t EndOfFirstByStates(std::string_view piece, std::string_view text) {
 // quickest as long as the first bytes tell; where they do not, the rest is left to the states.
 template <LetterCase kCase>
 std::size_t EndOfFirst(std::string_view piece, std::string_view text) {
+  constexpr std::size_t kStepsForTables = 256;
   constexpr std::size_t kStepsForAByte = 4;
   if (piece.size() > text.size()) return kNowhere;
   std::size_t steps = 0;
   for (std::size_t at = 0; at < text.size(); at = CharacterEnd(text, at)) {
     const std::size_t end = EndAt<kCase>(piece, text, at, steps);
     if (end != kNowhere) return end;
-    if (steps > kStepsForAByte * text.size()) {
+    if (steps > kStepsForTables + kStepsForAByte * at) {
       const std::size_t found = EndOfFirstByStates<kCase>(piece, text.substr(at));
       return found == kNowhere ? kNowhere : at + found;
     }
