@@ -71,8 +71,8 @@ Explanation Explain(const AccessRequest& request, const Decision& decision);
 Explanation ExplainInShort(const AccessRequest& request, const Decision& decision);
 
 // What would have to change for the request to be allowed, in sentences for people; none when it
-// is. Each is one way, or says that nothing helps; those after the first are statements that fail
-// by their conditions alone.
+// is. The first names the ways there are, or what stands in every way; statements that fail by
+// their conditions alone are further ways.
 std::vector<std::string> Remedies(const AccessRequest& request, const Explanation& explanation);
 
 }  // namespace hallmark

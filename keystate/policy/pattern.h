@@ -14,8 +14,9 @@ inline constexpr char kAnyRun = '\xFF';
 inline constexpr char kAnyOne = '\xFE';
 
 // Whether the whole `text` matches, in time linear in the text: what stands before the first run
-// and behind the last is compared in place, each piece between is found by one pass. Letters are
-// those of ASCII; a text that is not UTF-8 is matched, though nobody says how.
+// and behind the last is compared in place; each piece between takes a bounded number of steps for
+// each byte that it passes, and for each 64 bytes of its own. Letters are those of ASCII; a text
+// that is not UTF-8 is matched, though nobody says how.
 bool MatchesCompiled(std::string_view compiled, std::string_view text, LetterCase letter_case);
 
 // The lower-case form of ASCII letters; every other byte stays.

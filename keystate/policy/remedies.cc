@@ -60,12 +60,15 @@ class Sentences {
   }
 
  private:
-  void Add(std::string sentence) { sentences_.push_back(std::move(sentence)); }
+  void Add(std::string sentence) {
+    if (sentences_.size() < kMostSentences) sentences_.push_back(std::move(sentence));
+  }
+  bool IsAtHome() const { return request_.caller.account == request_.resource_account; }
 
   // What the key could say for itself, where key policies have a say and the caller is at home.
   std::string OrTheKeyItself() const {
-    const bool at_home = request_.caller.account == request_.resource_account;
-    if (!at_home || request_.key_policy == nullptr || !ConsultsKeyPolicy(request_.operation)) {
+    if (!IsAtHome() || request_.key_policy == nullptr || !ConsultsKeyPolicy(request_.operation) ||
+        request_.operation == Operation::kRetireGrant) {
       return "";
     }
     return ", or the key policy has to name " + who_ + ", or a grant has to give it this operation";
@@ -98,8 +101,10 @@ class Sentences {
     const std::string statement = StatementOf(decision.because, decision.decider);
     Add("Statement " + statement + " denies " + action_ +
         ": no permission helps as long as it matches.");
-    if (!Allows(Decider::kIdentityPolicy) && !Allows(Decider::kKeyPolicy)) {
-      Add("Without that statement, too, no policy lets " + who_ + " do this.");
+    // Abroad not every policy is shown, and who may retire a grant is said by the grant.
+    if (IsAtHome() && request_.operation != Operation::kRetireGrant &&
+        !Allows(Decider::kIdentityPolicy) && !Allows(Decider::kKeyPolicy)) {
+      Add("Without that statement, too, no policy lets " + who_ + " do this; a grant could.");
     }
     const PolicyTrace* const trace = Find(explanation_, decision.decider);
     if (trace == nullptr) return;
@@ -116,10 +121,11 @@ class Sentences {
     Add("The key policy has to allow " + action_ + " to " + who_ + " or to its account " +
         std::string(request_.caller.account.text()) +
         ", or a grant has to give it this operation." +
-        (Allows(Decider::kIdentityPolicy)
+        (Allows(Decider::kIdentityPolicy) && AndItsLimits().empty()
              ? " The account is enough: the identity policy allows it already."
              : " To the account is enough only with an identity policy that allows "
-               "it, too."));
+               "it, too" +
+                   AndItsLimits() + "."));
     AddNearMisses({Decider::kKeyPolicy});
   }
 
@@ -140,7 +146,8 @@ class Sentences {
         who_ +
         " or its account in the policy of its key, if there is "
         "such a key, or by a grant, and not deny it.");
-    Add("The identity policy of " + who_ + " has to allow " + to_do_ + ", too.");
+    Add("The identity policy of " + who_ + " has to allow " + to_do_ + ", too" + AndItsLimits() +
+        ".");
     AddNearMisses({Decider::kKeyPolicy, Decider::kIdentityPolicy});
   }
 
@@ -155,7 +162,6 @@ class Sentences {
         }
         for (const ConditionTrace& condition : statement.conditions) {
           if (condition.outcome == ConditionOutcome::kMet) continue;
-          if (sentences_.size() == kMostSentences) return;
           Add("Statement " + StatementOf(statement.id, policy) +
               " would allow it, but its condition is not met: " + Describe(condition) + ".");
         }

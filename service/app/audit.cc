@@ -43,7 +43,7 @@ Status Record(AuditSink::Slot* slot, const AuditEvent& event, const Status& outc
 
 Status Record(AuditSink::Slot* slot, const AuditEvent& event, const Status& outcome,
               google::protobuf::Message* response) {
-  const Status recorded = Record(slot, event, outcome);
+  Status recorded = Record(slot, event, outcome);
   if (recorded) return outcome;
   response->Clear();
   return recorded;

@@ -155,7 +155,7 @@ Status Explain(Engine& engine, CallContext& call, const v1::ExplainRequest& requ
 
   const bool of_itself =
       !request.has_principal() || request.principal() == caller.record.arn.text();
-  const Status permitted = CheckMayExplain(engine, call, request, target);
+  Status permitted = CheckMayExplain(engine, call, request, target);
   // Without the permission it may ask what it could find out by making the call.
   const bool tries = of_itself && !given.GoesBeyondTheRequest(target.reference.has_value());
   if (!permitted && !tries) return permitted;

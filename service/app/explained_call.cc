@@ -80,10 +80,10 @@ RequestContext DefaultsOf(Operation operation, const CallTarget& target, const S
 
 // For a principal of another account, of whose policies nothing may be told.
 const Policy& AllowsEverything() {
-  static const Policy policy = *Policy::Parse(
+  static const Policy kPolicy = *Policy::Parse(
       R"({"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}})",
       PolicyKind::kIdentity);
-  return policy;
+  return kPolicy;
 }
 
 // Of a session its role's path, too, which its ARN does not tell: `role_arn` takes the place of the

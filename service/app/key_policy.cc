@@ -38,9 +38,8 @@ Result<StoredPolicyPtr> CompileKeyPolicy(const Engine& engine, const std::string
 
 Result<StoredPolicyPtr> DefaultPolicyOf(PolicyCache& policies, const Site& site,
                                         const AccountId& account) {
-  std::string document = DefaultKeyPolicy(site, account);
-  PolicyRecord record{.hash = HashOf(document, {}), .document = std::move(document)};
-  return policies.Get(record, PolicyKind::kKey);
+  const std::string document = DefaultKeyPolicy(site, account);
+  return policies.Get({.hash = HashOf(document, {}), .document = document}, PolicyKind::kKey);
 }
 
 Status CheckLockoutFor(const Engine& engine, const CallContext& call, const AccountId& account,

@@ -217,9 +217,12 @@ Status RotatePrincipal(PrincipalAdmin& admin, const v1::RotatePrincipalRequest& 
   std::optional<CertificateRecord> certificate;
   if (request.has_certificate_fingerprint()) {
     certificate = NewCertificate(admin, old->record.unique_id, request.certificate_fingerprint());
-  } else if (old->record.spiffe_id.empty()) {
+  } else if (old->record.spiffe_id.empty() || (!request.keep_old() && !old->certificates.empty())) {
+    // No certificate is ended without another in its place.
     return Fail(Exception::kValidationException,
-                request.arn() + " has no SPIFFE id: CertificateFingerprint must be given.");
+                request.arn() +
+                    " does not come by a SPIFFE id alone: CertificateFingerprint must be "
+                    "given.");
   }
   AccessKeyRecord access_key = NewAccessKey(admin, old->record.unique_id);
   HALLMARK_ASSIGN_OR_RETURN(std::string secret,

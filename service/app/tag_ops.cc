@@ -54,13 +54,13 @@ Status TagResource(Engine& engine, CallContext& call, const v1::TagResourceReque
 
 Status UntagResource(Engine& engine, CallContext& call, const v1::UntagResourceRequest& request,
                      v1::UntagResourceResponse* /*response*/) {
-  HALLMARK_RETURN_IF_ERROR(CheckTagKeys(request.tag_keys()));
   const TagWords words(request.tag_keys());
   RequestContext context;
   words.FillIn(&context);
   return UntilWon(engine, call, [&]() -> Status {
     HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
                               AdmitKey(engine, call, request.key_id(), context));
+    HALLMARK_RETURN_IF_ERROR(CheckTagKeys(request.tag_keys()));
     auto next = std::make_shared<KeyView>(*view);
     std::vector<StoreWrite> writes;
     std::erase_if(next->tags, [&](const TagRecord& tag) {

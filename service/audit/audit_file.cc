@@ -203,8 +203,13 @@ bool AuditFile::AppendLocked(std::string_view line) {
     const ssize_t written = calls_->Write(fd_, whole.data() + done, whole.size() - done);
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) {
-      // Half a line would spoil the next one. If it stays now, Recover sees to it.
-      static_cast<void>(CutTo(*calls_, fd_, size_));
+      // Half a line would spoil the next one. If it stays now, Recover sees to it. Where somebody
+      // has cut the file, it begins further in front.
+      struct stat status {};
+      if (fstat(fd_, &status) == 0) {
+        size_ = std::min(size_, status.st_size - static_cast<off_t>(done));
+      }
+      static_cast<void>(calls_->Truncate(fd_, size_));
       Fail();
       return false;
     }
@@ -296,7 +301,7 @@ Result<void, std::string> AuditFile::Reopen() {
                                "; make room on the disk and reload again");
     }
   }
-  static_cast<void>(calls_->Truncate(fd_, size_));
+  static_cast<void>(CutTo(*calls_, fd_, size_));
   close(std::exchange(fd_, opened.Take()));
   size_ = size;
   allocated_ = allocated;

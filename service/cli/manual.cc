@@ -120,9 +120,9 @@ std::string ClientManual(const CLI::App& root, const std::string& version) {
     page += Section("\"" + Upper(group) + "\"") + sections[group];
   }
   page += Section("\"EXIT STATUS\"") + Item("0", "Success.") +
-          Item("252", "The command line is wrong, or names a file that cannot be read.") +
+          Item("252", "The command line is wrong, or the file of a value cannot be read.") +
           Item("254", "The service refused; standard error names the exception.") +
-          Item("255", "Anything else: no connection, for example.");
+          Item("255", "Anything else: no connection, a certificate that cannot be read.");
   page += Section("FILES") + Item("~/.hallmark/hallmarkd.toml",
                                   "The daemon that administration is for, unless --home says "
                                   "another folder.");

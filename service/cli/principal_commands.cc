@@ -134,6 +134,9 @@ ExitCode Add(const Home& home, const Flags& flags) {
 }
 
 ExitCode Rotate(const Home& home, const Flags& flags) {
+  if (const auto arn = PrincipalArn::Parse(flags.arn, home.config.site); !arn) {
+    return Misused({"--arn: " + arn.error().message});
+  }
   // Who came by a SPIFFE id alone goes on so: a certificate of ours would be a second way in.
   v1::GetPrincipalRequest get;
   get.set_arn(flags.arn);

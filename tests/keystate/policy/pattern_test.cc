@@ -50,7 +50,7 @@ TEST(PatternTest, CaseCountsOnlyWhereItShall) {
   EXPECT_FALSE(Pattern("KMS:generatemac", LetterCase::kSensitive).Matches("kms:GenerateMac"));
 }
 
-// Pieces that almost stand at many places are found another way than others, and the states of more
+// Pieces that almost stand at many places are found another way than others; its states of more
 // than 64 bytes need more than one word.
 TEST(PatternTest, LongPiecesAreFoundAsShortOnesAre) {
   for (const std::size_t length : {31, 32, 33, 63, 64, 65, 127, 128, 129, 300}) {
@@ -70,6 +70,23 @@ TEST(PatternTest, LongPiecesAreFoundAsShortOnesAre) {
                                std::string(length - length / 2 - 2, 'a') + "\xE6\x97\xA5" + "c"));
       EXPECT_FALSE(Pattern("*" + question + "*c", letter_case)
                        .Matches(std::string(length - 2, 'a') + "\xE6\x97\xA5" + "c"));
+      // Behind so much that almost fits that trying is given up.
+      const std::string almost(8 * length, 'a');
+      EXPECT_TRUE(Pattern("*" + literal + "*", letter_case).Matches(almost + literal + "a"));
+      EXPECT_TRUE(Pattern("*" + literal + "c", letter_case).Matches(almost + literal + "c"));
+      EXPECT_TRUE(Pattern("*" + literal + "*d?f", letter_case)
+                      .Matches(almost + literal + "d\xC3\xA9" + "f"));
+      EXPECT_TRUE(Pattern("*" + literal + "*" + literal + "*e", letter_case)
+                      .Matches(almost + literal + almost + literal + "e"));
+      EXPECT_FALSE(Pattern("*" + literal + "*" + literal + "*e", letter_case)
+                       .Matches(almost + literal + almost + "e"));
+      std::string accented = literal;
+      accented.replace(length / 2, 1, "\xC3\xA9");
+      std::string asked = literal;
+      asked[length / 2] = '?';
+      EXPECT_TRUE(Pattern("*" + asked + "*e", letter_case).Matches(almost + accented + "e"));
+      EXPECT_TRUE(Pattern("*" + accented + "*e", letter_case).Matches(almost + accented + "e"));
+      EXPECT_FALSE(Pattern("*" + accented + "*e", letter_case).Matches(almost + literal + "e"));
       // Two pieces may not share a character.
       EXPECT_TRUE(
           Pattern("*" + literal + "*" + literal + "*", letter_case).Matches(literal + literal));

@@ -96,6 +96,22 @@ TEST_F(PrincipalCredentialsTest, WhoComesByASpiffeIdAloneGoesOnSo) {
   EXPECT_EQ(principals_.FindBySpiffeId("spiffe://example.org/alice"), alice);
 }
 
+TEST_F(PrincipalCredentialsTest, NoCertificateEndsWithoutAnotherInItsPlace) {
+  v1::AddPrincipalRequest add;
+  add.set_arn(kAlice);
+  add.set_spiffe_id("spiffe://example.org/alice");
+  add.set_certificate_fingerprint(Fingerprint('a'));
+  v1::AddPrincipalResponse added;
+  ASSERT_THAT(AddPrincipal(*admin_, add, &added), IsOk());
+  v1::RotatePrincipalRequest rotate;
+  rotate.set_arn(kAlice);
+  v1::RotatePrincipalResponse rotated;
+  EXPECT_THAT(RotatePrincipal(*admin_, rotate, &rotated), Raises(Exception::kValidationException));
+  rotate.set_keep_old(true);
+  EXPECT_THAT(RotatePrincipal(*admin_, rotate, &rotated), IsOk());
+  EXPECT_EQ(principals_.FindByArn(kAlice)->certificates.size(), 1U);
+}
+
 TEST_F(PrincipalCredentialsTest, WithoutASpiffeIdACertificateIsNeeded) {
   AddAlice();
   v1::RotatePrincipalRequest rotate;

@@ -123,8 +123,15 @@ TEST_F(AuditFileTest, AFileThatSomebodyCutIsNotLengthened) {
     EXPECT_TRUE(file->Append("one", 100));
     std::filesystem::resize_file(path_, 0);
     EXPECT_TRUE(file->Append("two", 100));
+    std::filesystem::rename(path_, directory_.path() / "old.jsonl");
+    EXPECT_TRUE(file->Reopen().has_value());
+    EXPECT_EQ(std::filesystem::file_size(directory_.path() / "old.jsonl"), 4U);
+    ASSERT_TRUE(file->Reserve(200));
+    EXPECT_TRUE(file->Append("three", 100));
+    std::filesystem::resize_file(path_, 0);
+    EXPECT_TRUE(file->Append("four", 100));
   }
-  EXPECT_THAT(Lines(), ElementsAre("two"));
+  EXPECT_THAT(Lines(), ElementsAre("four"));
   EXPECT_NE(Open(), nullptr);
 }
 
