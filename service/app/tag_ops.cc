@@ -46,6 +46,7 @@ Status TagResource(Engine& engine, CallContext& call, const v1::TagResourceReque
                               MergeTags(view->key.id, request.tags(), &next->tags));
     if (changed.empty()) return {};
     std::vector<StoreWrite> writes;
+    writes.reserve(changed.size() + 1);  // the key comes, too
     for (const std::size_t i : changed) writes.push_back(Put(next->tags[i]));
     HALLMARK_RETURN_IF_ERROR(CommitTags(engine, std::move(writes), std::move(next), changed));
     return {};

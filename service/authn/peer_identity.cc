@@ -70,7 +70,7 @@ std::optional<PeerCertificate> PeerAuthenticator::Read(std::string_view pem) {
     const auto found = shard.known.find(pem);
     if (found != shard.known.end()) return found->second.certificate;
   }
-  const std::optional<PeerCertificate> read = ReadCertificate(pem);
+  std::optional<PeerCertificate> read = ReadCertificate(pem);
   if (!read.has_value()) return std::nullopt;
   const MutexLock lock(shard.mu);
   // Starting over is crude, but it bounds the memory and costs one parse per certificate.

@@ -160,6 +160,7 @@ Flag AddFlag(CLI::App& verb, const FieldDescriptor& field, Commands& commands) {
 
 BuildRequest AddRequestFlags(CLI::App& verb, const Descriptor& request, Commands& commands) {
   std::vector<Flag> flags;
+  flags.reserve(static_cast<std::size_t>(request.field_count()));
   for (int i = 0; i < request.field_count(); ++i) {
     flags.push_back(AddFlag(verb, *request.field(i), commands));
   }

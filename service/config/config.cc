@@ -55,6 +55,8 @@ struct KeyRow {
 constexpr std::array<std::string_view, 4> kLogLevels{"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> kLogFormats{"json", "text"};
 
+// Tables that are sized by their rows.
+// NOLINTBEGIN(modernize-avoid-c-arrays)
 constexpr KeyRow<Config> kKeys[] = {
     {"", "endpoints_file", kNextStart, kIn<&Config::endpoints_file>,
      [](Field f, Config& c) { f.OptionalPath(c.endpoints_file); }},
@@ -144,6 +146,7 @@ constexpr KeyRow<TokenOptions> kTokenKeys[] = {
     {"token", "key_copies", kNextStart, kInToken<&TokenOptions::key_copies>,
      [](Field f, TokenOptions& t) { f.Flag(t.key_copies); }},
 };
+// NOLINTEND(modernize-avoid-c-arrays)
 
 std::string Qualified(std::string_view section, std::string_view key) {
   return section.empty() ? std::string(key) : std::string(section) + "." + std::string(key);
@@ -152,7 +155,8 @@ std::string Qualified(std::string_view section, std::string_view key) {
 // Reads one section by its rows; whatever has no row is a mistake. `shown` is the section's name in
 // mistakes; sections within it are read elsewhere if `known_sections` names them.
 template <class Target, std::size_t N>
-void ReadSection(const toml::table& table, const KeyRow<Target> (&rows)[N],
+void ReadSection(const toml::table& table,
+                 const KeyRow<Target> (&rows)[N],  // NOLINT(modernize-avoid-c-arrays): deduced
                  std::string_view section, const std::string& shown,
                  std::span<const std::string_view> known_sections, Target& target,
                  Mistakes& mistakes) {
