@@ -1,5 +1,7 @@
 #include "keystate/policy/explain.h"
 
+#include "keystate/policy/malformed.h"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -22,13 +24,6 @@ std::string Join(const std::vector<std::string>& texts) {
 constexpr std::size_t kShownValues = 5;
 constexpr std::size_t kShownBytes = 256;
 
-std::string Shortened(std::string_view value) {
-  if (value.size() <= kShownBytes) return std::string(value);
-  std::size_t end = kShownBytes;
-  while (end > 0 && (static_cast<unsigned char>(value[end]) & 0xC0U) == 0x80U) --end;
-  return std::string(value.substr(0, end)) + "…";
-}
-
 ConditionTrace Trace(const Condition& condition, const AccessRequest& request, PolicyKind kind,
                      Effect effect) {
   ConditionTrace trace{condition.operator_name(),
@@ -39,7 +34,8 @@ ConditionTrace Trace(const Condition& condition, const AccessRequest& request, P
   ValueBuffer buffer;
   const KeyValues values = KeyValues::Read(condition.key(), request, kind, buffer);
   const std::size_t shown = std::min(values.size(), kShownValues);
-  for (std::size_t i = 0; i < shown; ++i) trace.request_values.push_back(Shortened(values[i]));
+  for (std::size_t i = 0; i < shown; ++i)
+    trace.request_values.push_back(Shortened(values[i], kShownBytes));
   if (shown < values.size()) {
     trace.request_values.push_back("… and " + std::to_string(values.size() - shown) + " more");
   }

@@ -172,10 +172,6 @@ std::string KeyRemedy(const Error& refusal, const KeyView& view) {
   return "The key has to be pending deletion: otherwise there is nothing to cancel.";
 }
 
-Status StateAllows(Operation operation, const KeyView& view, KeyRole role) {
-  return CheckState(operation, view.key.state, view.key.origin, view.arn, role);
-}
-
 class Explainer {
  public:
   Explainer(const Asker& asker, const v1::ExplainRequest& request, const CallTarget& target,
@@ -384,7 +380,7 @@ ExplainedCall ExplainCall(const Engine& engine, const CallContext& call, const P
 
   ExplainedCall explained{*std::move(need)};
   if (key != nullptr && ConsultsKeyPolicy(operation)) {
-    Status verdict = StateAllows(operation, *key, role);
+    Status verdict = CheckState(operation, key->key.state, key->key.origin, key->arn, role);
     RequestContext asked = context;
     given.ApplyTo(&asked);
     if (verdict && ComputesMac(operation) && asked.mac_algorithm) {
