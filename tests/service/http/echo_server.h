@@ -2,7 +2,7 @@
 #pragma once
 
 #include "service/http/http_server.h"
-#include "tests/service/http/tls_client.h"
+#include "tests/support/tls_client.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_certificates.h"
 
