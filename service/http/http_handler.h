@@ -39,6 +39,9 @@ class HttpHandler {
   // held up by a token or a disk. Never throws.
   virtual Cancelled Handle(const authn::SignedRequest& request, std::string_view peer,
                            Answer answer) = 0;
+
+  // Told of what never became a request: the connection answered it with `status` by itself.
+  virtual void Refused(int status) noexcept = 0;
 };
 
 }  // namespace hallmark::http_front

@@ -97,6 +97,10 @@ Metrics::Metrics(Clock& clock)
                                 "operator resumes the deletion sweeper.")
                           .Register(*registry_)
                           .Add({})),
+      unserved_(prometheus::BuildCounter()
+                    .Name("hallmark_unserved_requests_total")
+                    .Help("Requests over HTTP that ask for no operation that there is, by status.")
+                    .Register(*registry_)),
       reloads_(prometheus::BuildCounter()
                    .Name("hallmark_reloads_total")
                    .Help("Configurations read again after SIGHUP, by outcome.")
@@ -126,6 +130,10 @@ Result<std::string> Metrics::Listen(const std::string& address) {
 void Metrics::WatchToken(const Hsm& hsm) { tokens_->Watch(hsm); }
 
 void Metrics::StopListening() { exposer_.reset(); }
+
+void Metrics::Unserved(int status) {
+  unserved_.Add({{"status", std::to_string(status)}}).Increment();
+}
 
 void Metrics::Finished(const app::CallContext& call, const Status& status) {
   const auto operation = static_cast<std::size_t>(call.operation);

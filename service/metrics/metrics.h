@@ -46,6 +46,10 @@ class Metrics {
   // Looks up no names: an array index and an atomic addition, but for the first call of its kind.
   void Finished(const app::CallContext& call, const Status& status);
 
+  // A request of the AWS protocol that no operation stands for, answered with a status of HTTP. Not
+  // for the hot path.
+  void Unserved(int status);
+
   void KeyDestroyed() { destroyed_keys_.Increment(); }
   void SetSweeperHalted(bool halted) { sweeper_halted_.Set(halted ? 1 : 0); }
 
@@ -94,6 +98,7 @@ class Metrics {
   OfProtocol aws_;
   prometheus::Counter& destroyed_keys_;
   prometheus::Gauge& sweeper_halted_;
+  prometheus::Family<prometheus::Counter>& unserved_;
   prometheus::Family<prometheus::Counter>& reloads_;
   // There from the start, so that the first refusal shows as an increase.
   prometheus::Counter& applied_reloads_;

@@ -42,6 +42,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -305,8 +306,9 @@ Result<void, StartError> Server::Impl::OpenFronts() {
 
 Result<void, StartError> Server::Impl::OpenAwsFront(const net::ConnectionLimits& limits) {
   if (!aws_listener_.has_value()) return {};
-  auto front = AwsFront::Start(config_, *std::exchange(aws_listener_, std::nullopt), limits,
-                               std::exchange(aws_tls_, nullptr), *engine_, *log_, *aws_reporter_);
+  auto front =
+      AwsFront::Start(config_, *std::exchange(aws_listener_, std::nullopt), limits,
+                      std::exchange(aws_tls_, nullptr), *engine_, *log_, *metrics_, *aws_reporter_);
   if (!front.has_value()) return CannotStart(EX_OSERR, std::move(front).error());
   aws_front_ = *std::move(front);
   return {};
@@ -373,7 +375,14 @@ void Server::Impl::Stop() {
   {
     // Both at once: neither takes new calls while the other still ends its own.
     std::jthread aws;
-    if (aws_front_ != nullptr) aws = std::jthread([&] { aws_front_->Stop(deadline); });
+    if (aws_front_ != nullptr) {
+      const auto stop_aws = [&] { aws_front_->Stop(deadline); };
+      try {
+        aws = std::jthread(stop_aws);
+      } catch (const std::system_error&) {  // no more threads: one after the other
+        stop_aws();
+      }
+    }
     if (grpc_server_ != nullptr) grpc_server_->Stop(deadline);
   }
   grpc_front::SetGrpcLogSink({});

@@ -117,7 +117,8 @@ TEST_F(MetricsTest, ConcurrentFirstCallsLoseNoCount) {
       });
     }
   }
-  EXPECT_THAT(Scrape(), HasSubstr("{operation=\"VerifyMac\",outcome=\"OK\"} 4000"));
+  EXPECT_THAT(Scrape(),
+              HasSubstr("{operation=\"VerifyMac\",outcome=\"OK\",protocol=\"grpc\"} 4000"));
 }
 
 TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
@@ -143,6 +144,16 @@ TEST_F(MetricsTest, ConnectionsAreCounted) {
   EXPECT_THAT(text, HasSubstr("hallmark_connections{protocol=\"grpc\"} 1"));
   EXPECT_THAT(text, HasSubstr("hallmark_connections{protocol=\"aws\"} 2"));
   EXPECT_THAT(text, HasSubstr("hallmark_refused_connections_total{protocol=\"aws\"} 1"));
+}
+
+TEST_F(MetricsTest, RequestsForNothingAreCountedByStatus) {
+  Listen();
+  metrics_.Unserved(400);
+  metrics_.Unserved(431);
+  metrics_.Unserved(400);
+  const std::string text = Scrape();
+  EXPECT_THAT(text, HasSubstr("hallmark_unserved_requests_total{status=\"400\"} 2"));
+  EXPECT_THAT(text, HasSubstr("hallmark_unserved_requests_total{status=\"431\"} 1"));
 }
 
 TEST_F(MetricsTest, ReloadsAreCountedByOutcomeFromZero) {
