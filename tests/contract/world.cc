@@ -54,9 +54,20 @@ const Client& World::ClientFor(const std::string& caller) const {
   return found->second.client;
 }
 
+AwsClient& World::AwsClientFor(const std::string& caller) {
+  const auto found = callers_.find(caller);
+  if (found == callers_.end()) throw CaseError("no such caller: " + caller);
+  return found->second.aws_client;
+}
+
+World::Caller World::Connect(const std::string& arn, Client client) const {
+  AwsClient aws_client = daemon_.ConnectAws(client.access_key);
+  return {arn, std::move(client), std::move(aws_client)};
+}
+
 void World::Add(const std::string& caller, const std::string& arn, const std::string& policy) {
   if (callers_.count(caller) != 0) throw CaseError("there is such a caller already: " + caller);
-  callers_.emplace(caller, Caller{arn, daemon_.AddPrincipal(arn, policy)});
+  callers_.emplace(caller, Connect(arn, daemon_.AddPrincipal(arn, policy)));
 }
 
 void World::Remove(const std::string& caller) {
@@ -83,7 +94,9 @@ void World::SetState(const std::string& key_id, const std::string& state) {
   daemon_.SetKeyState(key_id, wanted->second);
   daemon_.Start();
   for (auto& [name, caller] : callers_) {
-    caller.client = daemon_.Connect(caller.client.credentials);
+    Client client = daemon_.Connect(caller.client.credentials);
+    client.access_key = caller.client.access_key;
+    caller = Connect(caller.arn, std::move(client));
   }
 }
 

@@ -16,6 +16,7 @@ class World {
 
   // Throw CaseError for a caller that is not there, or is there already.
   const Client& ClientFor(const std::string& caller) const;
+  AwsClient& AwsClientFor(const std::string& caller);
   void Add(const std::string& caller, const std::string& arn, const std::string& policy);
   void Remove(const std::string& caller);
 
@@ -29,9 +30,12 @@ class World {
   struct Caller {
     std::string arn;
     Client client;
+    AwsClient aws_client;
   };
 
-  TestDaemon daemon_;
+  Caller Connect(const std::string& arn, Client client) const;
+
+  TestDaemon daemon_{TestDaemon::Options{.aws = true}};
   std::map<std::string, Caller> callers_;
 };
 
