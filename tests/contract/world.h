@@ -20,7 +20,8 @@ class World {
   void Add(const std::string& caller, const std::string& arn, const std::string& policy);
   void Remove(const std::string& caller);
 
-  // "arn:grantee" → the ARN of the caller grantee, for every caller.
+  // "arn:grantee" → the ARN of the caller grantee, and "id:grantee" → its unique id, for every
+  // caller.
   std::map<std::string, std::string> Variables() const;
 
   // Key states that no operation can set yet are set in the store while the daemon is down.
@@ -29,11 +30,12 @@ class World {
  private:
   struct Caller {
     std::string arn;
+    std::string unique_id;
     Client client;
     AwsClient aws_client;
   };
 
-  Caller Connect(const std::string& arn, Client client) const;
+  std::string UniqueIdOf(const std::string& arn) const;
 
   TestDaemon daemon_{TestDaemon::Options{.aws = true}};
   std::map<std::string, Caller> callers_;
