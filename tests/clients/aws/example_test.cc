@@ -1,0 +1,101 @@
+// The example programs, as a user runs them.
+#include "tests/clients/aws/aws_service.h"
+#include "tests/clients/aws/node_packages.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace hallmark::testing {
+namespace {
+
+using ::testing::StartsWith;
+
+struct AwsExample {
+  const char* name;
+  std::vector<std::string> command;
+  void (*prepare)();
+  const char* unreachable;
+
+  friend std::ostream& operator<<(std::ostream& out, const AwsExample& example) {
+    return out << example.name;
+  }
+};
+
+void NeedNothing() {}
+
+class AwsExampleTest : public ::testing::TestWithParam<AwsExample> {
+ protected:
+  static void SetUpTestSuite() {
+    AwsService& service = AwsService::Shared();
+    key_ = new std::string(CreateKey(service.admin()));
+    service.CreateAlias("alias/demo", *key_);
+  }
+  static void TearDownTestSuite() { delete key_; }
+  void SetUp() override { ASSERT_NO_FATAL_FAILURE(GetParam().prepare()); }
+
+  Finished RunWith(const std::vector<std::string>& arguments,
+                   const std::vector<std::string>& settings = {}) {
+    std::vector<std::string> command = GetParam().command;
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return service_.Run(command, settings);
+  }
+  std::string MacInHex(const std::string& message) {
+    return ToHex(AsBytes(service_.MacByGrpc(*key_, message, KeySpec::kHmac256)));
+  }
+  static std::string KeyArn() { return AwsService::Arn(*key_); }
+
+  AwsService& service_ = AwsService::Shared();
+
+ private:
+  static inline std::string* key_ = nullptr;
+};
+
+TEST_P(AwsExampleTest, MakesAMacAndVerifiesItAndIsRefusedAWrongOne) {
+  const Finished finished = RunWith({});
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_EQ(finished.errors, "");
+  EXPECT_EQ(finished.output, "MAC: " + MacInHex("Hello World") + "\nverified by " + KeyArn() +
+                                 "\nfor another message: KMSInvalidMacException\n");
+}
+
+TEST_P(AwsExampleTest, UsesTheGivenKeyForTheGivenMessage) {
+  const Finished finished = RunWith({KeyArn(), "another\xC3\xA9"});
+  EXPECT_EQ(finished.exit_code, 0) << finished.errors;
+  EXPECT_THAT(finished.output, StartsWith("MAC: " + MacInHex("another\xC3\xA9") + "\n"));
+}
+
+TEST_P(AwsExampleTest, EndsARefusalWithTheNameOfItsException) {
+  const Finished finished = RunWith({"alias/none"});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_EQ(finished.output, "");
+  EXPECT_EQ(
+      finished.errors,
+      "NotFoundException: Alias arn:aws:kms:us-west-2:111122223333:alias/none is not found.\n");
+}
+
+TEST_P(AwsExampleTest, EndsWhenNobodyAnswers) {
+  const Finished finished = RunWith({}, {"AWS_ENDPOINT_URL=https://127.0.0.1:1"});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_EQ(finished.output, "");
+  EXPECT_EQ(finished.errors, GetParam().unreachable);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, AwsExampleTest,
+    ::testing::Values(AwsExample{"Python",
+                                 {"/usr/bin/python3", HALLMARK_AWS_CLIENTS "/python/mac.py"},
+                                 &NeedNothing,
+                                 "EndpointConnectionError: Could not connect to the endpoint URL: "
+                                 "\"https://127.0.0.1:1/\"\n"},
+                      AwsExample{"Node",
+                                 {NodeProgram(), NodeScript("mac.mjs")},
+                                 &PrepareNode,
+                                 "ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:1\n"}),
+    [](const auto& instance) { return std::string(instance.param.name); });
+
+}  // namespace
+}  // namespace hallmark::testing
