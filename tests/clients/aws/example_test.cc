@@ -16,8 +16,8 @@ using ::testing::StartsWith;
 
 struct AwsExample {
   const char* name;
-  std::vector<std::string> command;
-  void (*prepare)();
+  // Makes what it needs, and says how it is run.
+  std::vector<std::string> (*prepare)();
   const char* unreachable;
 
   friend std::ostream& operator<<(std::ostream& out, const AwsExample& example) {
@@ -25,7 +25,14 @@ struct AwsExample {
   }
 };
 
-void NeedNothing() {}
+std::vector<std::string> PythonExample() {
+  return {"/usr/bin/python3", HALLMARK_AWS_CLIENTS "/python/mac.py"};
+}
+
+std::vector<std::string> NodeExample() {
+  PrepareNode();
+  return {NodeProgram(), NodeScript("mac.mjs")};
+}
 
 class AwsExampleTest : public ::testing::TestWithParam<AwsExample> {
  protected:
@@ -35,11 +42,11 @@ class AwsExampleTest : public ::testing::TestWithParam<AwsExample> {
     service.CreateAlias("alias/demo", *key_);
   }
   static void TearDownTestSuite() { delete key_; }
-  void SetUp() override { ASSERT_NO_FATAL_FAILURE(GetParam().prepare()); }
+  void SetUp() override { ASSERT_NO_FATAL_FAILURE(command_ = GetParam().prepare()); }
 
   Finished RunWith(const std::vector<std::string>& arguments,
                    const std::vector<std::string>& settings = {}) {
-    std::vector<std::string> command = GetParam().command;
+    std::vector<std::string> command = command_;
     command.insert(command.end(), arguments.begin(), arguments.end());
     return service_.Run(command, settings);
   }
@@ -51,6 +58,7 @@ class AwsExampleTest : public ::testing::TestWithParam<AwsExample> {
   AwsService& service_ = AwsService::Shared();
 
  private:
+  std::vector<std::string> command_;
   static inline std::string* key_ = nullptr;
 };
 
@@ -86,14 +94,10 @@ TEST_P(AwsExampleTest, EndsWhenNobodyAnswers) {
 
 INSTANTIATE_TEST_SUITE_P(
     Of, AwsExampleTest,
-    ::testing::Values(AwsExample{"Python",
-                                 {"/usr/bin/python3", HALLMARK_AWS_CLIENTS "/python/mac.py"},
-                                 &NeedNothing,
+    ::testing::Values(AwsExample{"Python", &PythonExample,
                                  "EndpointConnectionError: Could not connect to the endpoint URL: "
                                  "\"https://127.0.0.1:1/\"\n"},
-                      AwsExample{"Node",
-                                 {NodeProgram(), NodeScript("mac.mjs")},
-                                 &PrepareNode,
+                      AwsExample{"Node", &NodeExample,
                                  "ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:1\n"}),
     [](const auto& instance) { return std::string(instance.param.name); });
 

