@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <ostream>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -191,6 +191,20 @@ TEST_F(Boto3Test, CatchesKMSInternalExceptionByClassAfterAnotherAttempt) {
                "The request could not be recorded, so it was not carried out.", 500);
   WriteFile(service_.daemon().disk_control(), "");
   EXPECT_TRUE(Eventually([&] { return DescribeKey(service_.admin(), key).ok(); }));
+}
+
+// No call is lost to the guard against replays, and none is carried out twice.
+TEST_F(Boto3Test, GetsThroughWithEqualCallsInTheSameSecond) {
+  const json parameters = {{"KeySpec", "HMAC_384"}, {"KeyUsage", "GENERATE_VERIFY_MAC"}};
+  const std::size_t before = ListKeys(service_.admin()).size();
+  const json answers = Answer("repeat.py", {"create_key", parameters.dump(), "3"});
+  std::set<std::string> ids;
+  for (const json& answer : answers) {
+    EXPECT_EQ(answer.at("ResponseMetadata").at("HTTPStatusCode"), 200);
+    ids.insert(answer.at("KeyMetadata").at("KeyId").get<std::string>());
+  }
+  EXPECT_EQ(ids.size(), 3u);
+  EXPECT_EQ(ListKeys(service_.admin()).size(), before + 3);
 }
 
 TEST_F(Boto3Test, PaginatesKeys) {

@@ -175,7 +175,12 @@ await metadataIs({ ...key, Description: '' });
 
 // --- listed, page by page ---
 
-const another = await createKey();
+// Equal calls at the same time are not replays of each other: none waits for the next second.
+const equals = await Promise.all(Array.from({ length: 3 }, () => kms.send(
+  new CreateKeyCommand({ KeySpec: 'HMAC_384', KeyUsage: 'GENERATE_VERIFY_MAC' }))));
+for (const { $metadata: metadata } of equals) assert.equal(metadata.attempts, 1);
+const [another] = equals.map(({ KeyMetadata: metadata }) => metadata);
+assert.equal(new Set(equals.map(({ KeyMetadata: { Arn } }) => Arn)).size, 3);
 const keys = [];
 for await (const page of paginateListKeys({ client: kms, pageSize: 1 }, {})) {
   assert.equal(page.Keys.length, 1);
