@@ -66,6 +66,7 @@ HttpAnswer RefusalOf(const Error& error, std::string request_id) {
   constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
   return {.status = wire::ToHttp(error.exception),
           .request_id = std::move(request_id),
+          .retry_after = error.retry_after,
           .body = body.dump(-1, ' ', /*ensure_ascii=*/false, kReplace)};
 }
 
@@ -85,8 +86,9 @@ class AwsHandler::Call : public app::CallContext {
     // Whoever answers may drop the last reference to this.
     const Answer answer_once = std::exchange(answer, nullptr);
     try {
-      answer_once(status.has_value() ? HttpAnswer{200, request_id, wire::ToKmsJson(response())}
-                                     : RefusalOf(status.error(), request_id));
+      answer_once(status.has_value()
+                      ? HttpAnswer{.request_id = request_id, .body = wire::ToKmsJson(response())}
+                      : RefusalOf(status.error(), request_id));
     } catch (...) {
       answer_once(BareFailure());
     }
@@ -112,6 +114,7 @@ std::shared_ptr<AwsHandler::Call> AwsHandler::NewCall(std::string_view operation
   if (operation == #name && !IsOwn(Operation::k##name)) {                        \
     call = std::make_shared<TypedCall<v1::name##Request, v1::name##Response>>(); \
     call->operation = Operation::k##name;                                        \
+    call->protocol = app::Protocol::kAws;                                        \
     return call;                                                                 \
   }
 #include "service/app/served_operations.def"

@@ -87,6 +87,10 @@ std::string TextOf(const HttpAnswer& answer, bool keep_alive) {
   text.append("\r\nx-amzn-RequestId: ").append(answer.request_id);
   text.append("\r\nContent-Type: ").append(kContentType);
   text.append("\r\nContent-Length: ").append(std::to_string(answer.body.size()));
+  if (answer.retry_after.has_value()) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(*answer.retry_after);
+    text.append("\r\nRetry-After: ").append(std::to_string(seconds.count()));
+  }
   text.append("\r\nCache-Control: no-store\r\nDate: ").append(HttpDate());
   text.append(keep_alive ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n");
   text.append(answer.body);
@@ -265,7 +269,8 @@ void Connection::Refuse(const HttpRefusal& refusal) {
   keep_alive_ = false;
   Release();
   const std::string body = std::string(R"({"message":")") + refusal.reason + R"("})";
-  out_ = TextOf({refusal.status, app::NewRequestId(), body}, keep_alive_);
+  out_ = TextOf({.status = refusal.status, .request_id = app::NewRequestId(), .body = body},
+                keep_alive_);
   Enter(Phase::kBusy, hub_.options.request_timeout);
   Write(&Connection::OnAnswered);
 }

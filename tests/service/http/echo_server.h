@@ -42,7 +42,8 @@ class EchoHandler final : public http_front::HttpHandler {
       ++hanging;
       gate_future_.wait();
     }
-    http_front::HttpAnswer echo{200, "id", std::string(request.body)};
+    http_front::HttpAnswer echo{.request_id = "id", .body = std::string(request.body)};
+    if (request.body == "busy") echo.retry_after = std::chrono::milliseconds(1500);
     if (request.body == "peer") echo.body = peer;
     if (request.body == "long") echo.body.assign(1024 * 1024, 'x');
     if (request.body == "later") {

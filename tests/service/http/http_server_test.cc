@@ -42,6 +42,18 @@ TEST(HttpServerTest, ARequestIsAnsweredWithTheHeadersOfTheProtocol) {
   EXPECT_EQ(answer->headers.count("connection"), 0U);
 }
 
+TEST(HttpServerTest, WhenToComeBackIsSaidInWholeSecondsThatSuffice) {
+  EchoServer server;
+  TlsClient client(server.port());
+  ASSERT_TRUE(client.Send(Post("busy") + Post("Hello")));
+  const auto busy = client.Receive();
+  ASSERT_TRUE(busy.has_value());
+  EXPECT_EQ(busy->headers.at("retry-after"), "2");
+  const auto other = client.Receive();
+  ASSERT_TRUE(other.has_value());
+  EXPECT_EQ(other->headers.count("retry-after"), 0U);
+}
+
 TEST(HttpServerTest, TheHandlerLearnsThePeer) {
   EchoServer server;
   TlsClient client(server.port());
