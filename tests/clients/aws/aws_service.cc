@@ -51,27 +51,30 @@ int AwsService::Recorded(const std::string& operation) const {
   return records;
 }
 
+std::vector<std::string> AwsService::variables() const {
+  const std::string ca = (settings_.path() / "ca.pem").string();
+  return {"AWS_ENDPOINT_URL=" + daemon_.aws_url(),
+          "AWS_CA_BUNDLE=" + ca,
+          "NODE_EXTRA_CA_CERTS=" + ca,
+          "AWS_SHARED_CREDENTIALS_FILE=" + (settings_.path() / "credentials").string(),
+          "AWS_PROFILE=" + std::string(kAdmin),
+          "AWS_DEFAULT_REGION=us-west-2",
+          "AWS_REGION=us-west-2",
+          "AWS_DATA_PATH=" HALLMARK_AWS_MODEL};
+}
+
 Finished AwsService::Run(const std::vector<std::string>& command,
                          const std::vector<std::string>& settings) const {
   // -i: the caller's own settings for AWS, and proxies, stay away.
-  std::vector<std::string> line{
-      "/usr/bin/env",
-      "-i",
-      "-C",
-      folder().string(),
-      "PATH=/usr/bin:/bin",
-      "HOME=" + folder().string(),
-      "AWS_ENDPOINT_URL=" + daemon_.aws_url(),
-      "AWS_CA_BUNDLE=" + (settings_.path() / "ca.pem").string(),
-      "NODE_EXTRA_CA_CERTS=" + (settings_.path() / "ca.pem").string(),
-      "AWS_SHARED_CREDENTIALS_FILE=" + (settings_.path() / "credentials").string(),
-      "AWS_PROFILE=" + std::string(kAdmin),
-      "AWS_DEFAULT_REGION=us-west-2",
-      "AWS_REGION=us-west-2",
-      "AWS_DATA_PATH=" HALLMARK_AWS_MODEL,
-  };
-  line.insert(line.end(), settings.begin(), settings.end());
-  line.insert(line.end(), command.begin(), command.end());
+  std::vector<std::string> line{"/usr/bin/env",
+                                "-i",
+                                "-C",
+                                folder().string(),
+                                "PATH=/usr/bin:/bin",
+                                "HOME=" + folder().string()};
+  for (const std::vector<std::string>& part : {variables(), settings, command}) {
+    line.insert(line.end(), part.begin(), part.end());
+  }
   return hallmark::testing::Run(line);
 }
 

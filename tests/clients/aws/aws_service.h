@@ -37,7 +37,9 @@ class AwsService {
   // The current folder of the programs; it has a file `Message` with "Hello World".
   const std::filesystem::path& folder() const { return folder_.path(); }
 
-  // Runs a program with nothing in its environment but what quickstart writes; `settings`
+  // "NAME=value" of what a client finds in its environment.
+  std::vector<std::string> variables() const;
+  // Runs a program with nothing else in its environment but PATH and HOME; `settings`
   // ("AWS_PROFILE=service") are added and win.
   Finished Run(const std::vector<std::string>& command,
                const std::vector<std::string>& settings = {}) const;

@@ -5,7 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <ostream>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@ namespace hallmark::testing {
 namespace {
 
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAreArray;
 
 struct AwsExample {
   const char* name;
@@ -90,6 +93,21 @@ TEST_P(AwsExampleTest, EndsWhenNobodyAnswers) {
   EXPECT_EQ(finished.exit_code, 1);
   EXPECT_EQ(finished.output, "");
   EXPECT_EQ(finished.errors, GetParam().unreachable);
+}
+
+// What works here works after `. ~/.hallmark/env`.
+TEST(AwsEnvironmentTest, HasTheVariablesThatQuickstartWrites) {
+  std::vector<std::string> written;
+  std::ifstream quickstart(HALLMARK_QUICKSTART);
+  for (std::string line; std::getline(quickstart, line);) {
+    static const std::regex kExport("export ((AWS|NODE)_[A-Z_]+)=.*");
+    if (std::smatch parts; std::regex_match(line, parts, kExport)) written.push_back(parts[1]);
+  }
+  std::vector<std::string> given;
+  for (const std::string& variable : AwsService::Shared().variables()) {
+    given.push_back(variable.substr(0, variable.find('=')));
+  }
+  EXPECT_THAT(given, UnorderedElementsAreArray(written));
 }
 
 INSTANTIATE_TEST_SUITE_P(
