@@ -67,8 +67,8 @@ AccessKey ReadAccessKey(const std::string& file, const std::string& profile) {
 
 AwsRequests::AwsRequests(const LoadOptions& options, AccessKey access_key)
     : access_key_(std::move(access_key)),
-      body_(R"({"KeyId":")" + options.key_id + R"(","Message":")" + EncodeBase64(kMessage) +
-            R"(","MacAlgorithm":"HMAC_SHA_256"})"),
+      body_(R"({"KeyId":")" + options.key_id + R"(","Message":")" +
+            EncodeBase64(options.message()) + R"(","MacAlgorithm":"HMAC_SHA_256"})"),
       body_hash_(HexDigest(body_)),
       host_(options.target),
       calls_(RandomNumber()) {}

@@ -101,24 +101,24 @@ class BareServer:
             self._process.wait()
 
 
-def load_command(daemon, server, callers, seconds, warm_up):
+def load_command(daemon, server, callers, *plan):
     environment = daemon.environment
     return [BINARIES / "bench_load", "--target", server.target,
             "--cert", environment["HALLMARK_CERT"], "--key", environment["HALLMARK_KEY"],
-            "--channels", str(min(callers, 4)),
-            *_plan(daemon, server, callers, seconds, warm_up)]
+            "--channels", str(min(callers, 4)), *_plan(daemon, server, callers, *plan)]
 
 
-def aws_load_command(daemon, callers, seconds, warm_up):
+def aws_load_command(daemon, *plan):
     return [BINARIES / "bench_aws_load", "--target", daemon.aws_target,
             "--credentials", daemon.environment["AWS_SHARED_CREDENTIALS_FILE"],
             "--profile", daemon.environment["AWS_PROFILE"],
-            *_plan(daemon, daemon, callers, seconds, warm_up)]
+            *_plan(daemon, daemon, *plan)]
 
 
-def _plan(daemon, server, callers, seconds, warm_up):
+def _plan(daemon, server, callers, seconds, warm_up, message_bytes=32):
     return ["--server-pid", str(server.pid), "--ca", daemon.environment["HALLMARK_CA"],
-            "--callers", str(callers), "--seconds", str(seconds), "--warm-up", str(warm_up)]
+            "--callers", str(callers), "--seconds", str(seconds), "--warm-up", str(warm_up),
+            "--message-bytes", str(message_bytes)]
 
 
 def run_json(command):

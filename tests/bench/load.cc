@@ -102,7 +102,7 @@ class Load {
   static grpc::ByteBuffer MakeRequest(const Options& options) {
     v1::GenerateMacRequest request;
     request.set_key_id(options.key_id);
-    request.set_message(kMessage);
+    request.set_message(options.message());
     request.set_mac_algorithm(v1::MAC_ALGORITHM_HMAC_SHA_256);
     return Serialized(request);
   }

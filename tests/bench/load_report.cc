@@ -17,6 +17,8 @@ void AddLoadOptions(CLI::App& app, LoadOptions* options) {
   app.add_option("--target", options->target, "host:port of the server")->required();
   app.add_option("--ca", options->ca, "PEM file of the server's CA")->required();
   app.add_option("--key-id", options->key_id, "Key that computes")->capture_default_str();
+  app.add_option("--message-bytes", options->message_bytes, "Length of the message")
+      ->capture_default_str();
   app.add_option("--callers", options->callers, "Calls under way at once")->capture_default_str();
   app.add_option("--seconds", options->seconds, "How long to measure")->capture_default_str();
   app.add_option("--warm-up", options->warm_up_seconds, "Seconds before that")

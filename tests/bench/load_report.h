@@ -21,7 +21,11 @@ struct LoadOptions {
   std::string target;
   std::string ca;
   std::string key_id = "alias/demo";
+  std::size_t message_bytes = 32;
   std::size_t callers = 64;
+
+  std::string message() const { return std::string(message_bytes, 'm'); }
+
   double seconds = 10;
   double warm_up_seconds = 2;
   pid_t server_pid = 0;
@@ -29,8 +33,6 @@ struct LoadOptions {
 
 void AddLoadOptions(CLI::App& app, LoadOptions* options);
 
-// Of every call.
-inline const std::string kMessage(32, 'm');
 // An answer that takes longer is none.
 inline constexpr std::chrono::seconds kCallLimit{10};
 
