@@ -1,8 +1,10 @@
 #include "service/http/aws_handler.h"
 
 #include "hallmark/v1/kms.pb.h"
+#include "hallmark/v1/other_usages.pb.h"
 #include "service/app/guard.h"
 #include "service/app/request_id.h"
+#include "service/authn/canonical_request.h"
 #include "service/http/unsupported_operations.h"
 #include "service/wire/error_map.h"
 #include "service/wire/json_codec.h"
@@ -10,7 +12,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,21 +22,17 @@ namespace {
 constexpr std::string_view kTargetHeader = "x-amz-target";
 constexpr std::string_view kTargetPrefix = "TrentService.";
 
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
+// The value of a header that is there once.
+std::optional<std::string_view> Only(const authn::SignedRequest& request,
+                                     std::string_view lower_case_name) {
+  std::string_view value;
+  if (authn::FindHeader(request, lower_case_name, &value) != 1) return std::nullopt;
+  return value;
 }
 
-// The value of a header that is there once.
-std::optional<std::string_view> Only(const authn::SignedRequest& request, std::string_view name) {
-  std::optional<std::string_view> value;
-  for (const authn::HttpHeader& header : request.headers) {
-    if (!EqualsIgnoringCase(header.name, name)) continue;
-    if (value.has_value()) return std::nullopt;
-    value = header.value;
-  }
-  return value;
+bool IsContentType(std::string_view value) {
+  // A charset may follow.
+  return authn::IsNamed({value.substr(0, value.find(';')), {}}, kContentType);
 }
 
 Unexpected<Error> NotThisProtocol(std::string message) {
@@ -44,12 +41,12 @@ Unexpected<Error> NotThisProtocol(std::string message) {
 
 // "GenerateMac", of whatever asks for it as this protocol says.
 Result<std::string_view> OperationName(const authn::SignedRequest& request) {
-  if (request.method != "POST" || request.target != "/") {
+  // A query is the authenticator's: a signature may stand in it.
+  if (request.method != "POST" || authn::PathOf(request.target) != "/") {
     return NotThisProtocol("Only POST / is served: the operation stands in X-Amz-Target.");
   }
   const std::optional<std::string_view> type = Only(request, "content-type");
-  // A charset may follow.
-  if (!type.has_value() || !EqualsIgnoringCase(type->substr(0, type->find(';')), kContentType)) {
+  if (!type.has_value() || !IsContentType(*type)) {
     return NotThisProtocol("The Content-Type must be application/x-amz-json-1.1.");
   }
   const std::optional<std::string_view> target = Only(request, kTargetHeader);
@@ -66,11 +63,19 @@ HttpAnswer RefusalOf(const Error& error, std::string request_id) {
   constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
   return {.status = wire::ToHttp(error.exception),
           .request_id = std::move(request_id),
+          .retry_after = error.retry_after,
           .body = body.dump(-1, ' ', /*ensure_ascii=*/false, kReplace)};
 }
 
 // What is left to say when there is no memory for more.
-HttpAnswer BareFailure() { return {.status = 500, .request_id = {}}; }
+HttpAnswer BareFailure(std::string request_id) noexcept {
+  HttpAnswer answer{.status = 500, .request_id = std::move(request_id)};
+  try {
+    answer.body = R"({"__type":"KMSInternalException"})";
+  } catch (const std::bad_alloc&) {  // then without
+  }
+  return answer;
+}
 
 }  // namespace
 
@@ -85,10 +90,11 @@ class AwsHandler::Call : public app::CallContext {
     // Whoever answers may drop the last reference to this.
     const Answer answer_once = std::exchange(answer, nullptr);
     try {
-      answer_once(status.has_value() ? HttpAnswer{200, request_id, wire::ToKmsJson(response())}
-                                     : RefusalOf(status.error(), request_id));
+      answer_once(status.has_value()
+                      ? HttpAnswer{.request_id = request_id, .body = wire::ToKmsJson(response())}
+                      : RefusalOf(status.error(), request_id));
     } catch (...) {
-      answer_once(BareFailure());
+      answer_once(BareFailure(std::move(request_id)));
     }
   }
 
@@ -112,6 +118,14 @@ std::shared_ptr<AwsHandler::Call> AwsHandler::NewCall(std::string_view operation
   if (operation == #name && !IsOwn(Operation::k##name)) {                        \
     call = std::make_shared<TypedCall<v1::name##Request, v1::name##Response>>(); \
     call->operation = Operation::k##name;                                        \
+    call->protocol = app::Protocol::kAws;                                        \
+    return call;                                                                 \
+  }
+#define HALLMARK_OTHER_USAGE(name, request)                                      \
+  if (operation == #name) {                                                      \
+    call = std::make_shared<TypedCall<v1::request, v1::UseOtherwiseResponse>>(); \
+    call->operation = Operation::k##name;                                        \
+    call->protocol = app::Protocol::kAws;                                        \
     return call;                                                                 \
   }
 #include "service/app/served_operations.def"
@@ -122,15 +136,18 @@ std::shared_ptr<AwsHandler::Call> AwsHandler::NewCall(std::string_view operation
 HttpHandler::Cancelled AwsHandler::Handle(const authn::SignedRequest& request,
                                           std::string_view peer, Answer answer) {
   std::shared_ptr<Call> call;
+  std::string request_id;
   try {
-    std::string request_id = app::NewRequestId();
+    request_id = app::NewRequestId();
     const Result<std::string_view> name = OperationName(request);
     if (!name) {
+      Refused(wire::ToHttp(name.error().exception));
       answer(RefusalOf(name.error(), std::move(request_id)));
       return nullptr;
     }
     call = NewCall(*name);
     if (call == nullptr) {
+      Refused(wire::ToHttp(Exception::kUnsupportedOperationException));
       const std::optional<UnsupportedOperation> unsupported = FindUnsupported(*name);
       answer(unsupported.has_value()
                  ? RefuseUnsupported(unsupported->name, unsupported->refusal, request, peer,
@@ -151,10 +168,17 @@ HttpHandler::Cancelled AwsHandler::Handle(const authn::SignedRequest& request,
     if (call != nullptr && call->answer) {
       RefuseBeforeDispatch(*call, failure);
     } else if (answer) {
-      answer(BareFailure());
+      answer(BareFailure(std::move(request_id)));
     }
     return nullptr;
   }
+}
+
+void AwsHandler::Refused(int status) noexcept {
+  static_cast<void>(app::Guarded([&]() -> Status {
+    backend_.on_unserved(status);
+    return {};
+  }));
 }
 
 void AwsHandler::Serve(const std::shared_ptr<Call>& call, const authn::SignedRequest& request) {
@@ -194,8 +218,11 @@ void AwsHandler::RefuseBeforeDispatch(Call& call, const Status& refusal) {
 HttpAnswer AwsHandler::RefuseUnsupported(std::string_view name, const Error& unsupported,
                                          const authn::SignedRequest& request, std::string_view peer,
                                          std::string request_id) {
-  app::AuditEvent event{
-      .name = name, .peer = peer, .request_id = request_id, .started = backend_.clock.SteadyNow()};
+  app::AuditEvent event{.name = name,
+                        .reads_only = app::OnlyReads(name),
+                        .peer = peer,
+                        .request_id = request_id,
+                        .started = backend_.clock.SteadyNow()};
   Result<authn::SignedCaller> caller = authenticator_.Authenticate(request, /*mutates=*/false);
   if (!caller) {
     const Status refusal = Unexpected(std::move(caller).error());

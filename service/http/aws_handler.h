@@ -28,6 +28,8 @@ struct Backend {
   app::AuditSink* audit;  // null: nothing is recorded
   // Told of the calls that end before they are dispatched; the others dispatch tells itself.
   std::function<void(const app::CallContext&, const Status&)> on_finished;
+  // Told of the status of requests that ask for no operation that there is.
+  std::function<void(int status)> on_unserved;
 };
 
 // One request is checked in this order: is it one of this protocol, is there such an operation, who
@@ -46,6 +48,7 @@ class AwsHandler final : public HttpHandler {
 
   Cancelled Handle(const authn::SignedRequest& request, std::string_view peer,
                    Answer answer) override;
+  void Refused(int status) noexcept override;
 
   // For calls that arrive from now on.
   void set_max_call_duration(std::chrono::milliseconds duration) { max_call_duration_ = duration; }

@@ -87,6 +87,10 @@ std::string TextOf(const HttpAnswer& answer, bool keep_alive) {
   text.append("\r\nx-amzn-RequestId: ").append(answer.request_id);
   text.append("\r\nContent-Type: ").append(kContentType);
   text.append("\r\nContent-Length: ").append(std::to_string(answer.body.size()));
+  if (answer.retry_after.has_value()) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(*answer.retry_after);
+    text.append("\r\nRetry-After: ").append(std::to_string(seconds.count()));
+  }
   text.append("\r\nCache-Control: no-store\r\nDate: ").append(HttpDate());
   text.append(keep_alive ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n");
   text.append(answer.body);
@@ -131,8 +135,8 @@ void Connection::EndIfOverdue(SteadyTime now) {
   }
 }
 
-void Connection::EndIfIdle() {
-  if (phase_ == Phase::kIdle) ShutDownSocket();
+void Connection::EndIfUnanswering() {
+  if (phase_ != Phase::kAnswering) ShutDownSocket();
 }
 
 void Connection::CutOff() {
@@ -171,7 +175,7 @@ void Connection::ReadMore(std::size_t wanted, Step next) {
 void Connection::BeginRequest() {
   scanner_.Reset();
   if (buffer_.size() > 0) {
-    Enter(Phase::kBusy, hub_.options.request_timeout);
+    Enter(Phase::kReading, hub_.options.request_timeout);
     return ReadHead();
   }
   if (buffer_.capacity() > kReadBytes) buffer_ = boost::beast::flat_buffer();
@@ -182,7 +186,7 @@ void Connection::BeginRequest() {
 }
 
 void Connection::ReadHead() {
-  if (phase_ == Phase::kIdle) Enter(Phase::kBusy, hub_.options.request_timeout);
+  if (phase_ == Phase::kIdle) Enter(Phase::kReading, hub_.options.request_timeout);
   switch (scanner_.Scan(received())) {
     case HeadScanner::Found::kNothingYet:
       return ReadMore(kReadBytes, &Connection::ReadHead);
@@ -203,7 +207,7 @@ void Connection::OnHead() {
   buffer_.consume(scanner_.head_bytes());
   keep_alive_ = head_.keep_alive;
   if (!Reserve(head_.content_length)) return Refuse({503, "Too many requests are on their way."});
-  Enter(Phase::kBusy, hub_.options.request_timeout);
+  Enter(Phase::kReading, hub_.options.request_timeout);
   if (head_.expects_continue && buffer_.size() < head_.content_length) {
     out_ = kContinue;
     return Write(&Connection::ReadBody);
@@ -224,21 +228,25 @@ void Connection::Call() {
   buffer_.consume(head.content_length);
   const std::vector<authn::HttpHeader> headers = head.HeaderViews();
   const std::string peer = peer_;
-  Enter(Phase::kBusy, kForEver);  // the call has a deadline of its own
+  const std::shared_ptr<Connection> self = shared_from_this();
+  HttpHandler::Answer answer = [self](HttpAnswer with) { self->Answer(std::move(with)); };
+  Enter(Phase::kAnswering, kForEver);  // the call has a deadline of its own
+  std::uint64_t call = 0;
   {
     MutexLock lock(mu_);
-    calling_ = true;
+    call = ++calls_;
+    call_ = call;
   }
+  // Nothing from here to the answer may throw: who stops waits for it.
   hub_.active.Begin();
-  const std::shared_ptr<Connection> self = shared_from_this();
   HttpHandler::Cancelled cancelled;
   {
     const AtWork at_work;
-    cancelled = hub_.handler.Handle({head.method, head.target, headers, body}, peer,
-                                    [self](HttpAnswer answer) { self->Answer(std::move(answer)); });
+    cancelled =
+        hub_.handler.Handle({head.method, head.target, headers, body}, peer, std::move(answer));
   }
   MutexLock lock(mu_);
-  if (!calling_ || cancelled == nullptr) return;
+  if (call_ != call || cancelled == nullptr) return;
   if (cut_off_) cancelled->store(true, std::memory_order_relaxed);
   cancelled_ = std::move(cancelled);
 }
@@ -246,14 +254,14 @@ void Connection::Call() {
 void Connection::Answer(HttpAnswer answer) noexcept {
   {
     MutexLock lock(mu_);
-    calling_ = false;
+    call_.reset();
     cancelled_ = nullptr;
   }
   Release();
   try {
     keep_alive_ = keep_alive_ && !hub_.draining;
     out_ = TextOf(answer, keep_alive_);
-    Enter(Phase::kBusy, hub_.options.request_timeout);
+    Enter(Phase::kAnswering, hub_.options.request_timeout);
     Write(&Connection::OnAnswered);
   } catch (const std::exception&) {  // no memory for the answer
     ShutDownSocket();
@@ -262,11 +270,13 @@ void Connection::Answer(HttpAnswer answer) noexcept {
 }
 
 void Connection::Refuse(const HttpRefusal& refusal) {
+  hub_.handler.Refused(refusal.status);
   keep_alive_ = false;
   Release();
   const std::string body = std::string(R"({"message":")") + refusal.reason + R"("})";
-  out_ = TextOf({refusal.status, app::NewRequestId(), body}, keep_alive_);
-  Enter(Phase::kBusy, hub_.options.request_timeout);
+  out_ = TextOf({.status = refusal.status, .request_id = app::NewRequestId(), .body = body},
+                keep_alive_);
+  Enter(Phase::kAnswering, hub_.options.request_timeout);
   Write(&Connection::OnAnswered);
 }
 
@@ -285,8 +295,7 @@ void Connection::OnAnswered() {
 }
 
 void Connection::Close() {
-  Enter(Phase::kIdle, kLingerTime);
-  if (hub_.draining) return ShutDownSocket();
+  Enter(Phase::kAnswering, kLingerTime);
   stream_.async_shutdown([self = shared_from_this()](const error_code&) {
     error_code ignored;
     self->stream_.next_layer().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);

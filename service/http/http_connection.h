@@ -17,7 +17,9 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -37,6 +39,7 @@ struct Hub {
   std::atomic<bool> draining{false};
   std::atomic<std::size_t> buffered_bytes{0};
 
+  // Taken before that of a connection.
   Mutex mu;
   std::unordered_set<Connection*> connections HALLMARK_GUARDED_BY(mu);
 
@@ -65,13 +68,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // From any thread, while it is in the hub's set:
   void EndIfOverdue(SteadyTime now);
-  // Nothing of a request has come, or all is answered.
-  void EndIfIdle();
+  // Ends it unless a request is being answered: one that has not come as a whole has done nothing.
+  void EndIfUnanswering();
   void CutOff() HALLMARK_EXCLUDES(mu_);
 
  private:
-  // kStopped: between requests and at the ends of a connection.
-  enum class Phase { kIdle, kBusy };
+  enum class Phase {
+    kIdle,      // the handshake, and between requests
+    kReading,   // a part of a request has come
+    kAnswering  // from the whole request until the client has the answer
+  };
   using Step = void (Connection::*)();
 
   // `phase` of what is done next, and how long it may take at most.
@@ -112,9 +118,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::atomic<SteadyTime::rep> deadline_;
 
   Mutex mu_;
-  // Of the request that is being answered.
+  std::uint64_t calls_ HALLMARK_GUARDED_BY(mu_) = 0;
+  // The number of the call that is being answered, if any is, and what cancels it.
+  std::optional<std::uint64_t> call_ HALLMARK_GUARDED_BY(mu_);
   HttpHandler::Cancelled cancelled_ HALLMARK_GUARDED_BY(mu_);
-  bool calling_ HALLMARK_GUARDED_BY(mu_) = false;
   bool cut_off_ HALLMARK_GUARDED_BY(mu_) = false;
 };
 

@@ -4,8 +4,10 @@
 #include "service/authn/signed_request.h"
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +21,7 @@ inline constexpr std::string_view kContentType = "application/x-amz-json-1.1";
 struct HttpAnswer {
   int status = 200;
   std::string request_id;
+  std::optional<std::chrono::milliseconds> retry_after{};  // the header Retry-After
   std::string body{};
 };
 
@@ -36,6 +39,9 @@ class HttpHandler {
   // held up by a token or a disk. Never throws.
   virtual Cancelled Handle(const authn::SignedRequest& request, std::string_view peer,
                            Answer answer) = 0;
+
+  // Told of what never became a request: the connection answered it with `status` by itself.
+  virtual void Refused(int status) noexcept = 0;
 };
 
 }  // namespace hallmark::http_front

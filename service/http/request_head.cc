@@ -57,6 +57,7 @@ Result<RequestHead, HttpRefusal> ParseHead(std::string_view text, std::size_t ma
   parser.body_limit(std::numeric_limits<std::uint64_t>::max());
   boost::beast::error_code error;
   parser.put(boost::asio::const_buffer(text.data(), text.size()), error);
+  if (error == http::error::bad_version) return Refuse(505, "Only HTTP/1.1 is served.");
   if (error || !parser.is_header_done()) return Refuse(400, "This is not a request of HTTP/1.1.");
   const Fields& fields = parser.get();
   if (fields.version() != 11) return Refuse(505, "Only HTTP/1.1 is served.");
@@ -74,7 +75,8 @@ Result<RequestHead, HttpRefusal> ParseHead(std::string_view text, std::size_t ma
   }
   head.method = TextOf(fields.method_string());
   head.target = TextOf(fields.target());
-  head.keep_alive = fields.keep_alive();
+  // An answer to HEAD has no body, and ours have: no second one is read after it.
+  head.keep_alive = fields.keep_alive() && fields.method() != http::verb::head;
   for (const auto& field : fields) {
     head.headers.push_back({TextOf(field.name_string()), TextOf(field.value())});
   }

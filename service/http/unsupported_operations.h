@@ -1,4 +1,4 @@
-// The operations of KMS that an HMAC service does not have.
+// The operations of KMS that Hallmark does not have, whatever key they name.
 #pragma once
 
 #include "keystate/error.h"
@@ -9,7 +9,7 @@
 namespace hallmark::http_front {
 
 struct UnsupportedOperation {
-  std::string_view name;  // "Encrypt"
+  std::string_view name;  // "ReplicateKey"
   Error refusal;
 };
 

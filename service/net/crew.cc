@@ -36,7 +36,7 @@ struct Crew::State : std::enable_shared_from_this<State> {
   // The thread is back at work; false if there are more than enough by now.
   bool Return(Desk& desk) HALLMARK_EXCLUDES(mu);
   void Watch(const std::stop_token& stop) HALLMARK_EXCLUDES(mu);
-  // Replaces who is held up; true if anybody has worked since the last look.
+  // Replaces who is held up; true if anybody has worked since the last look, or too few are there.
   bool Look() HALLMARK_REQUIRES(mu);
 
   const Serve serve;
@@ -109,7 +109,7 @@ bool Crew::State::Look() {
   } catch (const std::exception&) {
     // No memory or no more threads: the next look tries again.
   }
-  return worked;
+  return worked || threads - held_up < wanted_threads;
 }
 
 void Crew::State::Watch(const std::stop_token& stop) {
@@ -128,11 +128,12 @@ void Crew::State::Watch(const std::stop_token& stop) {
 }
 
 Crew::Crew(Serve serve) : state_(std::make_shared<State>(std::move(serve))) {
-  {
-    MutexLock lock(state_->mu);
-    while (state_->threads < state_->wanted_threads) state_->AddThread();
-  }
   watch_ = std::jthread([this](const std::stop_token& stop) { state_->Watch(stop); });
+  MutexLock lock(state_->mu);
+  // What was begun cannot be taken back, so one thread is enough: the watch adds those that could
+  // not be had.
+  if (state_->threads == 0) state_->AddThread();
+  static_cast<void>(state_->Look());
 }
 
 Crew::~Crew() {

@@ -22,7 +22,7 @@ authn::SigV4Options OptionsOf(const Config& config, Log& log) {
   return options;
 }
 
-http_front::Backend BackendOf(app::Engine& engine) {
+http_front::Backend BackendOf(app::Engine& engine, Metrics& metrics) {
   return {.dispatch =
               [&engine](const app::CallPtr& call, const google::protobuf::Message& request,
                         google::protobuf::Message* response, app::Done done) {
@@ -30,7 +30,8 @@ http_front::Backend BackendOf(app::Engine& engine) {
               },
           .clock = engine.clock,
           .audit = engine.audit,
-          .on_finished = engine.on_finished};
+          .on_finished = engine.on_finished,
+          .on_unserved = [&metrics](int status) { metrics.Unserved(status); }};
 }
 
 http_front::HttpServerOptions HttpOptionsOf(const Config& config) {
@@ -43,16 +44,16 @@ http_front::HttpServerOptions HttpOptionsOf(const Config& config) {
 
 }  // namespace
 
-AwsFront::AwsFront(const Config& config, app::Engine& engine, Log& log)
+AwsFront::AwsFront(const Config& config, app::Engine& engine, Log& log, Metrics& metrics)
     : authenticator_(std::make_unique<authn::SigV4Authenticator>(
           OptionsOf(config, log), engine.principals, engine.sealer, engine.clock)),
-      handler_(BackendOf(engine), *authenticator_, config.grpc.max_call_duration) {}
+      handler_(BackendOf(engine, metrics), *authenticator_, config.grpc.max_call_duration) {}
 
 Result<std::unique_ptr<AwsFront>, std::string> AwsFront::Start(
     const Config& config, net::Listener listener, const net::ConnectionLimits& limits,
     std::shared_ptr<const http_front::ServerTls> tls, app::Engine& engine, Log& log,
-    net::ConnectionObserver& observer) {
-  std::unique_ptr<AwsFront> front(new AwsFront(config, engine, log));
+    Metrics& metrics, net::ConnectionObserver& observer) {
+  std::unique_ptr<AwsFront> front(new AwsFront(config, engine, log, metrics));
   HALLMARK_ASSIGN_OR_RETURN(front->server_, http_front::HttpServer::Start(
                                                 std::move(listener), limits, std::move(tls),
                                                 front->handler_, HttpOptionsOf(config), observer));

@@ -8,6 +8,7 @@
 #include "service/http/aws_handler.h"
 #include "service/http/http_server.h"
 #include "service/log/log.h"
+#include "service/metrics/metrics.h"
 #include "service/net/connection_acceptor.h"
 #include "service/net/listener.h"
 
@@ -22,13 +23,13 @@ namespace hallmark::service {
 // Thread-safety: every method may be called from any thread; Stop once, before destruction.
 class AwsFront {
  public:
-  // Begins to serve. `engine`, `log` and `observer` outlive the front.
+  // Begins to serve. What is passed by reference outlives the front.
   //
   // Errors: one line, as those of HttpServer::Start.
   static Result<std::unique_ptr<AwsFront>, std::string> Start(
       const Config& config, net::Listener listener, const net::ConnectionLimits& limits,
       std::shared_ptr<const http_front::ServerTls> tls, app::Engine& engine, Log& log,
-      net::ConnectionObserver& observer);
+      Metrics& metrics, net::ConnectionObserver& observer);
 
   // For what arrives from now on.
   void SetLimits(const net::ConnectionLimits& limits) { server_->door().SetLimits(limits); }
@@ -46,7 +47,7 @@ class AwsFront {
   void Stop(std::chrono::system_clock::time_point deadline) { server_->Stop(deadline); }
 
  private:
-  AwsFront(const Config& config, app::Engine& engine, Log& log);
+  AwsFront(const Config& config, app::Engine& engine, Log& log, Metrics& metrics);
 
   const std::unique_ptr<authn::SignatureAuthenticator> authenticator_;
   http_front::AwsHandler handler_;

@@ -27,7 +27,9 @@ Result<Prepared, std::vector<ConfigError>> Prepare(const Config& wanted) {
                                  : Result<authn::TrustDomains, std::string>(authn::TrustDomains());
   if (!domains.has_value()) mistakes.push_back({"tls.trust_domains: " + domains.error()});
   Result<std::shared_ptr<const http_front::ServerTls>, std::string> aws_tls(nullptr);
-  if (tls.has_value()) aws_tls = http_front::HttpServer::Prepare(*tls);
+  if (tls.has_value() && !wanted.aws.listen.empty()) {
+    aws_tls = http_front::HttpServer::Prepare(*tls);
+  }
   if (!aws_tls.has_value()) mistakes.push_back({"tls: " + aws_tls.error()});
   auto log_sink = Log::OpenSink(wanted.log);
   if (!log_sink.has_value()) mistakes.push_back({"log.file: " + log_sink.error().message});
@@ -57,7 +59,8 @@ void Apply(Prepared prepared, const Config& running, const LiveParts& parts) {
   if (parts.aws_front == nullptr) return;
   parts.aws_front->SetLimits(limits.aws);
   parts.aws_front->set_max_call_duration(running.grpc.max_call_duration);
-  parts.aws_front->Replace(std::move(prepared.aws_tls));
+  // Null: it will not be served after the next start, and until then goes on as it is.
+  if (prepared.aws_tls != nullptr) parts.aws_front->Replace(std::move(prepared.aws_tls));
 }
 
 }  // namespace

@@ -25,7 +25,9 @@
 #include "service/net/listener.h"
 #include "service/net/tls_files.h"
 #include "service/server/aws_front.h"
+#include "service/server/connection_reporter.h"
 #include "service/server/endpoints_file.h"
+#include "service/server/health_watch.h"
 #include "service/server/maintenance.h"
 #include "service/server/reconciliation.h"
 #include "service/server/reload.h"
@@ -40,7 +42,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <stop_token>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -57,62 +59,12 @@ constexpr std::size_t kMaxAdminConnections = 32;
 // The doors of the gRPC server, by number.
 constexpr std::size_t kKeyDoor = 0;
 constexpr std::size_t kAdminDoor = 1;
-constexpr std::chrono::milliseconds kHealthInterval{200};
-
-Unexpected<StartError> CannotStart(int exit_code, std::string message) {
-  return Unexpected(StartError{exit_code, std::move(message)});
-}
-
-int ExitCodeOfStore(Exception exception) {
-  if (exception == Exception::kConflictException) return EX_TEMPFAIL;  // another daemon holds it
-  if (exception == Exception::kUnsupportedOperationException) return EX_CONFIG;  // a newer schema
-  if (exception == Exception::kValidationException) return EX_CONFIG;  // of another Region
-  return EX_IOERR;
-}
-
-int ExitCodeOf(pkcs11::OpenFailure failure) {
-  switch (failure) {
-    case pkcs11::OpenFailure::kConfiguration:
-      return EX_CONFIG;
-    case pkcs11::OpenFailure::kTokenAbsent:
-      return EX_UNAVAILABLE;
-    case pkcs11::OpenFailure::kPinRefused:
-      return EX_NOPERM;
-    case pkcs11::OpenFailure::kTokenError:
-      return EX_SOFTWARE;
-  }
-  return EX_SOFTWARE;
-}
-
-Unexpected<StartError> StoreFailed(const Error& error) {
-  std::string message = error.message;
-  if (!error.detail.empty()) message += " (" + error.detail + ")";
-  return CannotStart(ExitCodeOfStore(error.exception), std::move(message));
-}
 
 std::string NewInstanceId(RandomSource& random) {
   std::array<std::byte, 16> id{};
   random.Fill(id);
   return ToHex(id);
 }
-
-// What a server's connections do, for log and metrics.
-class ConnectionReporter final : public net::ConnectionObserver {
- public:
-  // Both outlive the reporter.
-  ConnectionReporter(Log& log, Metrics& metrics) : log_(log), metrics_(metrics) {}
-
-  void Opened() override { metrics_.ConnectionOpened(); }
-  void Closed() override { metrics_.ConnectionClosed(); }
-  void Refused() override { metrics_.ConnectionRefused(); }
-  void Warning(const std::string& text) override {
-    log_.Write(LogLevel::kWarning, "connections", {{"text", text}});
-  }
-
- private:
-  Log& log_;
-  Metrics& metrics_;
-};
 
 }  // namespace
 
@@ -134,7 +86,6 @@ class Server::Impl {
   Result<void, StartError> OpenFronts();
   Result<void, StartError> OpenAwsFront(const net::ConnectionLimits& limits);
   Result<void, StartError> PublishEndpoints();
-  void FollowToken(const std::stop_token& stop);
   void SetServing(bool serving);
   void LogAdministration(const grpc_front::AdminFront::Finished& call);
   void Stop();
@@ -159,7 +110,8 @@ class Server::Impl {
   std::optional<audit::AuditLog> audit_log_;
   std::optional<Metrics> metrics_;  // after the token, which scrapes look at
   std::string metrics_address_;
-  std::optional<ConnectionReporter> reporter_;
+  std::optional<ConnectionReporter> grpc_reporter_;
+  std::optional<ConnectionReporter> aws_reporter_;
   KeyDirectory keys_;
   PrincipalDirectory principals_;
   PolicyCache policies_;
@@ -178,7 +130,7 @@ class Server::Impl {
   std::unique_ptr<grpc_front::GrpcServer> grpc_server_;
   std::unique_ptr<AwsFront> aws_front_;  // null: not served
   EndpointsFile endpoints_;
-  std::jthread health_thread_;
+  std::optional<HealthWatch> health_watch_;
 };
 
 Result<void, StartError> Server::Impl::Start() {
@@ -189,8 +141,8 @@ Result<void, StartError> Server::Impl::Start() {
   HALLMARK_RETURN_IF_ERROR(OpenToken());
   HALLMARK_RETURN_IF_ERROR(LoadImage());
   HALLMARK_RETURN_IF_ERROR(OpenFronts());
-  SetServing(token_.hsm->available());
-  health_thread_ = std::jthread([this](const std::stop_token& stop) { FollowToken(stop); });
+  health_watch_.emplace(*token_.hsm, *audit_file_, *log_,
+                        [this](bool serving) { SetServing(serving); });
   // Last: who waits for the file finds a daemon that serves.
   return PublishEndpoints();
 }
@@ -263,7 +215,7 @@ Result<void, StartError> Server::Impl::OpenToken() {
   }
   auto token = pkcs11::Open(options, *anchor, random_, TokenEvents(*log_));
   if (!token.has_value()) {
-    return CannotStart(ExitCodeOf(token.error().failure), std::move(token.error().message));
+    return TokenFailed(std::move(token).error());
   }
   token_ = *std::move(token);
   return {};
@@ -304,7 +256,8 @@ Result<void, StartError> Server::Impl::OpenFronts() {
     }
     metrics_address_ = *std::move(address);
   }
-  reporter_.emplace(*log_, *metrics_);
+  grpc_reporter_.emplace(app::Protocol::kGrpc, *log_, *metrics_);
+  aws_reporter_.emplace(app::Protocol::kAws, *log_, *metrics_);
   auto audit_file =
       audit::AuditFile::Open(config_.audit_file, std::make_shared<audit::FileCalls>());
   if (!audit_file.has_value()) return CannotStart(EX_IOERR, std::move(audit_file).error());
@@ -345,7 +298,7 @@ Result<void, StartError> Server::Impl::OpenFronts() {
                    {kMaxAdminConnections, kMaxAdminConnections}});
   auto grpc_server = grpc_front::GrpcServer::Start(
       std::move(doors), {&*key_front_, &*admin_front_},
-      {.handshake_timeout = config_.grpc.handshake_timeout}, *reporter_);
+      {.handshake_timeout = config_.grpc.handshake_timeout}, *grpc_reporter_);
   if (!grpc_server.has_value()) return CannotStart(EX_OSERR, std::move(grpc_server).error());
   grpc_server_ = *std::move(grpc_server);
   return OpenAwsFront(limits.aws);
@@ -353,8 +306,9 @@ Result<void, StartError> Server::Impl::OpenFronts() {
 
 Result<void, StartError> Server::Impl::OpenAwsFront(const net::ConnectionLimits& limits) {
   if (!aws_listener_.has_value()) return {};
-  auto front = AwsFront::Start(config_, *std::exchange(aws_listener_, std::nullopt), limits,
-                               std::exchange(aws_tls_, nullptr), *engine_, *log_, *reporter_);
+  auto front =
+      AwsFront::Start(config_, *std::exchange(aws_listener_, std::nullopt), limits,
+                      std::exchange(aws_tls_, nullptr), *engine_, *log_, *metrics_, *aws_reporter_);
   if (!front.has_value()) return CannotStart(EX_OSERR, std::move(front).error());
   aws_front_ = *std::move(front);
   return {};
@@ -411,38 +365,9 @@ void Server::Impl::SetServing(bool serving) {
   grpc_server_->SetServing(key_front_->full_name(), serving);
 }
 
-// The token is asked now and then, since it does not tell: what probes see lags by kHealthInterval.
-void Server::Impl::FollowToken(const std::stop_token& stop) {
-  Mutex mu;
-  ConditionVariable stopped;
-  bool shown = token_.hsm->available();
-  bool recorded = true;
-  const MutexLock lock(mu);
-  while (!stop.stop_requested()) {
-    stopped.wait_for(mu, stop, kHealthInterval, [] { return false; });
-    // The probe also ends an outage of the audit log when nobody calls. It may hang, so the outage
-    // is shown first.
-    const bool records = audit_file_->healthy() || (!recorded && audit_file_->Probe());
-    if (records != recorded) {
-      log_->Write(records ? LogLevel::kInfo : LogLevel::kError, "health",
-                  {{"audit", records ? "written again"
-                                     : "cannot be written: nothing is answered until it can"}});
-    }
-    const bool available = token_.hsm->available();
-    if (available != shown) {
-      log_->Write(available ? LogLevel::kInfo : LogLevel::kError, "health",
-                  {{"token", available ? "available" : "unavailable"}});
-    }
-    const bool changed = (available && records) != (shown && recorded);
-    shown = available;
-    recorded = records;
-    if (changed && !stop.stop_requested()) SetServing(available && records);
-  }
-}
-
 void Server::Impl::Stop() {
-  // 1. Probes and balancers learn first; the thread that follows the token must not contradict.
-  health_thread_ = {};
+  // 1. Probes and balancers learn first; the watch must not contradict.
+  health_watch_.reset();
   if (grpc_server_ != nullptr) SetServing(false);
   endpoints_.Remove();
   // 2. No new connections, then calls may end.
@@ -450,7 +375,14 @@ void Server::Impl::Stop() {
   {
     // Both at once: neither takes new calls while the other still ends its own.
     std::jthread aws;
-    if (aws_front_ != nullptr) aws = std::jthread([&] { aws_front_->Stop(deadline); });
+    if (aws_front_ != nullptr) {
+      const auto stop_aws = [&] { aws_front_->Stop(deadline); };
+      try {
+        aws = std::jthread(stop_aws);
+      } catch (const std::system_error&) {  // no more threads: one after the other
+        stop_aws();
+      }
+    }
     if (grpc_server_ != nullptr) grpc_server_->Stop(deadline);
   }
   grpc_front::SetGrpcLogSink({});

@@ -21,20 +21,6 @@ std::string MemberName(const FieldDescriptor& field) {
   return field.number() >= 100 ? field.name() : field.json_name();
 }
 
-std::string BytesFrom(const std::string& text) {
-  const std::size_t colon = text.find(':');
-  const std::string kind = text.substr(0, colon);
-  const std::string rest = colon == std::string::npos ? "" : text.substr(colon + 1);
-  if (kind == "text") return rest;
-  if (kind == "repeat") return std::string(std::stoul(rest), 'm');
-  if (kind == "hex") {
-    if (const auto bytes = FromHex(rest)) {
-      return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
-    }
-  }
-  throw CaseError("not bytes: " + text);
-}
-
 int EnumFrom(const json& value, const FieldDescriptor& field) {
   if (value.is_number()) return value.get<int>();
   const auto* known = proto::FindByKmsName(*field.enum_type(), value.get<std::string>());
@@ -126,6 +112,20 @@ json Value(const Message& message, const FieldDescriptor* field, int index) {
 }
 
 }  // namespace
+
+std::string BytesFrom(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  const std::string kind = text.substr(0, colon);
+  const std::string rest = colon == std::string::npos ? "" : text.substr(colon + 1);
+  if (kind == "text") return rest;
+  if (kind == "repeat") return std::string(std::stoul(rest), 'm');
+  if (kind == "hex") {
+    if (const auto bytes = FromHex(rest)) {
+      return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
+    }
+  }
+  throw CaseError("not bytes: " + text);
+}
 
 void FillFromKmsJson(const json& values, Message* message) {
   for (const auto& [name, value] : values.items()) {

@@ -79,7 +79,8 @@ class Handler {
            },
        .clock = clock_,
        .audit = nullptr,
-       .on_finished = [](const app::CallContext&, const Status&) {}},
+       .on_finished = [](const app::CallContext&, const Status&) {},
+       .on_unserved = [](int) {}},
       doorkeeper_,
       std::chrono::seconds(10)};
 };

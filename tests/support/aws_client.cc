@@ -12,8 +12,6 @@
 namespace hallmark::testing {
 namespace {
 
-constexpr std::string_view kRegion = "us-west-2";
-
 std::string Hex(std::string_view bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
@@ -45,8 +43,8 @@ std::string Hmac(std::string_view key, std::string_view text) {
   return {reinterpret_cast<const char*>(mac.data()), length};
 }
 
-std::string Now() {
-  const std::time_t now = std::time(nullptr);
+std::string Now(std::chrono::seconds off) {
+  const std::time_t now = std::time(nullptr) + off.count();
   std::tm utc{};
   gmtime_r(&now, &utc);
   std::array<char, 32> text{};
@@ -64,24 +62,32 @@ std::string NewInvocationId() {
 
 std::string SignedPost(const AccessKey& access_key, std::string_view operation,
                        std::string_view body, std::string_view host) {
-  const std::string date = Now();
+  return SignedPost(access_key, operation, body, Signing{.host = std::string(host)});
+}
+
+std::string SignedPost(const AccessKey& access_key, std::string_view operation,
+                       std::string_view body, const Signing& signing) {
+  const std::string date = Now(signing.off);
   const std::string day = date.substr(0, 8);
   const std::string invocation = NewInvocationId();
   const std::string target = "TrentService." + std::string(operation);
   const std::string type = "application/x-amz-json-1.1";
-  const std::string names = "amz-sdk-invocation-id;content-type;host;x-amz-date;x-amz-target";
+  const std::string names = std::string("amz-sdk-invocation-id;content-type;host;x-amz-date") +
+                            (signing.sign_target ? ";x-amz-target" : "");
 
   const std::string canonical = "POST\n/\n\namz-sdk-invocation-id:" + invocation +
-                                "\ncontent-type:" + type + "\nhost:" + std::string(host) +
-                                "\nx-amz-date:" + date + "\nx-amz-target:" + target + "\n\n" +
-                                names + "\n" + Sha256Hex(body);
-  const std::string scope = day + "/" + std::string(kRegion) + "/kms/aws4_request";
+                                "\ncontent-type:" + type + "\nhost:" + signing.host +
+                                "\nx-amz-date:" + date + "\n" +
+                                (signing.sign_target ? "x-amz-target:" + target + "\n" : "") +
+                                "\n" + names + "\n" + Sha256Hex(body);
+  const std::string scope = day + "/" + signing.region + "/" + signing.service + "/aws4_request";
   const std::string to_sign =
       "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + Sha256Hex(canonical);
   const std::string key =
-      Hmac(Hmac(Hmac(Hmac("AWS4" + access_key.secret, day), kRegion), "kms"), "aws4_request");
+      Hmac(Hmac(Hmac(Hmac("AWS4" + access_key.secret, day), signing.region), signing.service),
+           "aws4_request");
 
-  return "POST / HTTP/1.1\r\nHost: " + std::string(host) + "\r\nContent-Type: " + type +
+  return "POST / HTTP/1.1\r\nHost: " + signing.host + "\r\nContent-Type: " + type +
          "\r\nX-Amz-Target: " + target + "\r\nX-Amz-Date: " + date +
          "\r\nAmz-Sdk-Invocation-Id: " + invocation +
          "\r\nAuthorization: AWS4-HMAC-SHA256 Credential=" + access_key.id + "/" + scope +

@@ -4,6 +4,7 @@
 
 #include "tests/support/tls_client.h"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,10 +17,23 @@ struct AccessKey {
   std::string secret;
 };
 
+// What a signed request may have otherwise than it should.
+struct Signing {
+  std::string host = "localhost";
+  std::string region = "us-west-2";
+  std::string service = "kms";
+  // Of the clock.
+  std::chrono::seconds off{0};
+  // Is sent and not signed.
+  bool sign_target = true;
+};
+
 // The whole text of `POST /` for an operation of KMS in us-west-2, signed now. No two are alike: an
 // SDK's invocation id is among the signed headers.
 std::string SignedPost(const AccessKey& access_key, std::string_view operation,
                        std::string_view body, std::string_view host = "localhost");
+std::string SignedPost(const AccessKey& access_key, std::string_view operation,
+                       std::string_view body, const Signing& signing);
 
 // Calls over one connection, which is made anew when the daemon has ended it.
 class AwsClient {

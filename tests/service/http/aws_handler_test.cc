@@ -21,6 +21,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using namespace std::chrono_literals;
 
 using Headers = std::vector<authn::HttpHeader>;
@@ -52,6 +53,7 @@ class Doorkeeper final : public authn::SignatureAuthenticator {
 struct Noted {
   std::string name;
   bool known;
+  bool reads_only;
   std::string exception;
 };
 
@@ -62,7 +64,7 @@ class Recorder final : public app::AuditSink {
    public:
     explicit Line(std::vector<Noted>& lines) : lines_(lines) {}
     Status Write(const app::AuditEvent& event, const Status& outcome) override {
-      lines_.push_back({std::string(event.name), event.caller != nullptr,
+      lines_.push_back({std::string(event.name), event.caller != nullptr, event.reads_only,
                         outcome ? "" : std::string(Describe(outcome.error().exception).name)});
       return {};
     }
@@ -104,6 +106,7 @@ class AwsHandlerTest : public ::testing::Test {
   Doorkeeper doorkeeper_;
   Recorder recorder_;
   std::vector<std::string> finished_;
+  std::vector<int> unserved_;
   std::optional<Status> outcome_;  // of what is dispatched; nothing: a MAC
   app::CallPtr dispatched_;
   std::string dispatched_request_;
@@ -123,7 +126,8 @@ class AwsHandlerTest : public ::testing::Test {
            [this](const app::CallContext& call, const Status& status) {
              finished_.push_back(std::string(Name(call.operation)) + " " +
                                  (status ? "OK" : ToString(status.error())));
-           }},
+           },
+       .on_unserved = [this](int status) { unserved_.push_back(status); }},
       doorkeeper_,
       10s};
 };
@@ -217,7 +221,7 @@ TEST_F(AwsHandlerTest, WhatIsNotThisProtocolIsAnUnknownOperation) {
       {"GET", "/", "TrentService.ListKeys", kType},
       {"PUT", "/", "TrentService.ListKeys", kType},
       {"POST", "/x", "TrentService.ListKeys", kType},
-      {"POST", "/?a=b", "TrentService.ListKeys", kType},
+      {"POST", "/x?a=b", "TrentService.ListKeys", kType},
       {"POST", "//", "TrentService.ListKeys", kType},
       {"POST", "/", "ListKeys", kType},
       {"POST", "/", "DynamoDB_20120810.ListKeys", kType},
@@ -237,8 +241,15 @@ TEST_F(AwsHandlerTest, WhatIsNotThisProtocolIsAnUnknownOperation) {
     EXPECT_EQ(answer.status, 400) << row.method << row.target << row.operation << row.type;
     EXPECT_THAT(answer.body, HasSubstr(R"("__type":"UnknownOperationException")"));
   }
+  EXPECT_THAT(unserved_, SizeIs(std::size(rows)));
   EXPECT_EQ(dispatched_, nullptr);
   EXPECT_THAT(doorkeeper_.bodies, IsEmpty());
+}
+
+TEST_F(AwsHandlerTest, AQueryIsLeftToWhoJudgesSignatures) {
+  const Headers headers = HeadersFor("TrentService.ListKeys");
+  EXPECT_EQ(Ask({"POST", "/?X-Amz-Signature=0", headers, "{}"}).status, 200);
+  EXPECT_THAT(doorkeeper_.bodies, ElementsAre("{}"));
 }
 
 TEST_F(AwsHandlerTest, HeadersThatDecideMustBeThereOnce) {
@@ -257,30 +268,35 @@ TEST_F(AwsHandlerTest, NamesOfHeadersKnowNoCaseAndACharsetMayFollowTheType) {
   EXPECT_EQ(Ask({"POST", "/", headers, "{}"}).status, 200);
 }
 
-TEST_F(AwsHandlerTest, OperationsThatAnHmacServiceDoesNotHaveSayWhatItIsFor) {
-  for (const char* name : {"Encrypt", "Decrypt", "ReEncrypt", "Sign", "Verify", "GenerateDataKey",
-                           "GenerateDataKeyPairWithoutPlaintext", "DeriveSharedSecret"}) {
+TEST_F(AwsHandlerTest, OperationsThatHallmarkDoesNotHaveAreRefusedToWhoIsKnown) {
+  for (const char* name : {"ReplicateKey", "UpdatePrimaryRegion", "CreateCustomKeyStore",
+                           "DescribeCustomKeyStores", "ImportKeyMaterial"}) {
     const HttpAnswer answer = Post(name);
     EXPECT_EQ(answer.status, 400);
     const auto body = nlohmann::json::parse(answer.body);
     EXPECT_EQ(body["__type"], "UnsupportedOperationException") << name;
     EXPECT_THAT(body["message"], HasSubstr(std::string(name) + " is not supported"));
-    EXPECT_THAT(body["message"], HasSubstr("makes and verifies MACs"));
     EXPECT_EQ(recorder_.lines.back().name, name);
     EXPECT_TRUE(recorder_.lines.back().known);
-  }
-  EXPECT_EQ(Post("GetPublicKey").body, R"({"__type":"UnsupportedOperationException"})");
-  for (const char* name : {"ReplicateKey", "UpdatePrimaryRegion", "CreateCustomKeyStore",
-                           "ImportKeyMaterial", "GetParametersForImport"}) {
-    EXPECT_THAT(Post(name).body, HasSubstr("UnsupportedOperationException")) << name;
+    EXPECT_EQ(recorder_.lines.back().reads_only, std::string_view(name).starts_with("Describe"));
   }
   EXPECT_EQ(dispatched_, nullptr);
+}
+
+TEST_F(AwsHandlerTest, OperationsOfOtherUsagesAreJudgedAsAnyOther) {
+  for (const char* name : {"Encrypt", "Decrypt", "ReEncrypt", "Sign", "Verify", "GenerateDataKey",
+                           "GetPublicKey", "DeriveSharedSecret", "Encapsulate"}) {
+    dispatched_ = nullptr;
+    Post(name, R"({"KeyId":"alias/demo","Plaintext":"aGVsbG8="})");
+    ASSERT_NE(dispatched_, nullptr) << name;
+    EXPECT_EQ(Name(dispatched_->operation), name);
+  }
 }
 
 TEST_F(AwsHandlerTest, StrangersAreRefusedAndOneASecondIsRecorded) {
   doorkeeper_.refusal = Error{Exception::kUnrecognizedClientException, "Who are you?"};
   for (int i = 0; i < 5; ++i) {
-    const HttpAnswer answer = Post(i % 2 == 0 ? "GenerateMac" : "Encrypt", "not even JSON");
+    const HttpAnswer answer = Post(i % 2 == 0 ? "GenerateMac" : "ReplicateKey", "not even JSON");
     EXPECT_EQ(answer.status, 400);
     EXPECT_EQ(answer.body, R"({"__type":"UnrecognizedClientException","message":"Who are you?"})");
   }

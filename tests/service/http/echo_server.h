@@ -2,9 +2,9 @@
 #pragma once
 
 #include "service/http/http_server.h"
-#include "tests/support/tls_client.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_certificates.h"
+#include "tests/support/tls_client.h"
 
 #include <atomic>
 #include <chrono>
@@ -30,11 +30,12 @@ T Must(Result<T, std::string> result) {
 }
 
 // Answers with the body. A body "hang" waits for the gate first, "later" is answered by another
-// thread, "long" with a megabyte.
+// thread, "early" before its call is over, "long" with a megabyte.
 class EchoHandler final : public http_front::HttpHandler {
  public:
   ~EchoHandler() override { Open(); }
 
+  void Refused(int status) noexcept override { refused = status; }
   Cancelled Handle(const authn::SignedRequest& request, std::string_view peer,
                    Answer answer) override {
     ++requests;
@@ -42,7 +43,8 @@ class EchoHandler final : public http_front::HttpHandler {
       ++hanging;
       gate_future_.wait();
     }
-    http_front::HttpAnswer echo{200, "id", std::string(request.body)};
+    http_front::HttpAnswer echo{.request_id = "id", .body = std::string(request.body)};
+    if (request.body == "busy") echo.retry_after = std::chrono::milliseconds(1500);
     if (request.body == "peer") echo.body = peer;
     if (request.body == "long") echo.body.assign(1024 * 1024, 'x');
     if (request.body == "later") {
@@ -58,6 +60,13 @@ class EchoHandler final : public http_front::HttpHandler {
       ++later;
       return cancelled;
     }
+    if (request.body == "early") {
+      ++early;
+      answer(std::move(echo));
+      while (!early_may_return) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      --early;
+      return std::make_shared<std::atomic<bool>>(false);
+    }
     answer(std::move(echo));
     return nullptr;
   }
@@ -67,8 +76,11 @@ class EchoHandler final : public http_front::HttpHandler {
   }
 
   std::atomic<int> requests{0};
+  std::atomic<int> refused{0};  // the last status; 0: none
   std::atomic<int> hanging{0};
   std::atomic<int> later{0};
+  std::atomic<int> early{0};
+  std::atomic<bool> early_may_return{false};
 
  private:
   std::atomic<bool> open_{false};

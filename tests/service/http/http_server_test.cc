@@ -42,6 +42,36 @@ TEST(HttpServerTest, ARequestIsAnsweredWithTheHeadersOfTheProtocol) {
   EXPECT_EQ(answer->headers.count("connection"), 0U);
 }
 
+TEST(HttpServerTest, AnAnswerToAPipelinedRequestIsReadAlthoughMoreHasCome) {
+  EchoServer server;
+  TlsClient client(server.port());
+  ASSERT_TRUE(client.Send(Post("last", "Connection: close\r\n") + std::string(64 * 1024, 'x')));
+  const auto answer = client.Receive();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->body, "last");
+}
+
+TEST(HttpServerTest, AfterHeadNothingMoreIsRead) {
+  EchoServer server;
+  TlsClient client(server.port());
+  ASSERT_TRUE(client.Send("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  const auto answer = client.Receive();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->headers.at("connection"), "close");
+}
+
+TEST(HttpServerTest, WhenToComeBackIsSaidInWholeSecondsThatSuffice) {
+  EchoServer server;
+  TlsClient client(server.port());
+  ASSERT_TRUE(client.Send(Post("busy") + Post("Hello")));
+  const auto busy = client.Receive();
+  ASSERT_TRUE(busy.has_value());
+  EXPECT_EQ(busy->headers.at("retry-after"), "2");
+  const auto other = client.Receive();
+  ASSERT_TRUE(other.has_value());
+  EXPECT_EQ(other->headers.count("retry-after"), 0U);
+}
+
 TEST(HttpServerTest, TheHandlerLearnsThePeer) {
   EchoServer server;
   TlsClient client(server.port());
@@ -210,6 +240,27 @@ TEST_F(HttpServerStopTest, AtTheDeadlineWhatStillWaitsIsCancelled) {
   EXPECT_EQ(stopped.wait_for(20s), std::future_status::ready);
   EXPECT_TRUE(client.IsEnded());
   EXPECT_TRUE(Eventually([&] { return server_.handler().later == 0; }));
+}
+
+// What is left of a call that is answered must not be taken for the next one's.
+TEST_F(HttpServerStopTest, ThePipelinedCallIsCancelledAndNotTheOneBefore) {
+  TlsClient client(server_.port());
+  ASSERT_TRUE(client.Send(Post("early") + Post("later")));
+  ASSERT_TRUE(client.Receive().has_value());
+  ASSERT_TRUE(Eventually([&] { return server_.handler().later == 1; }));
+  server_.handler().early_may_return = true;
+  ASSERT_TRUE(Eventually([&] { return server_.handler().early == 0; }));
+  auto stopped = StopWithin(0ms);
+  EXPECT_TRUE(Eventually([&] { return server_.handler().later == 0; }));
+  EXPECT_EQ(stopped.wait_for(20s), std::future_status::ready);
+}
+
+TEST_F(HttpServerStopTest, ARequestOfWhichAPartHasComeHoldsNobodyUp) {
+  TlsClient client(server_.port());
+  ASSERT_TRUE(client.Send("POST / HT"));
+  auto stopped = StopWithin(10min);
+  EXPECT_EQ(stopped.wait_for(20s), std::future_status::ready);
+  EXPECT_TRUE(client.IsEnded());
 }
 
 }  // namespace
