@@ -1,12 +1,15 @@
 #include "service/authn/sigv4.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/sha.h>
+#include <openssl/params.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -147,22 +150,58 @@ class SecretText {
   std::string text_;
 };
 
+struct FreeMac {
+  void operator()(EVP_MAC* mac) const { EVP_MAC_free(mac); }
+  void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+};
+
+// To be copied, and given a key; null if OpenSSL has none.
+EVP_MAC_CTX* NewHmacSha256() {
+  const std::unique_ptr<EVP_MAC, FreeMac> hmac(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
+  std::unique_ptr<EVP_MAC_CTX, FreeMac> context(EVP_MAC_CTX_new(hmac.get()));
+  std::string name = "SHA256";
+  const std::array<OSSL_PARAM, 2> parameters{
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.data(), 0),
+      OSSL_PARAM_construct_end()};
+  if (context == nullptr || EVP_MAC_CTX_set_params(context.get(), parameters.data()) != 1) {
+    return nullptr;
+  }
+  return context.release();
+}
+
 }  // namespace
 
 Sha256Digest Sha256(std::string_view text) {
+  // OpenSSL 3 looks up an algorithm by its name wherever it is not given one, under locks that all
+  // threads share: for texts as short as ours that takes longer than the hash.
+  static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   Sha256Digest digest;
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-         reinterpret_cast<unsigned char*>(digest.data()));
+  unsigned int size = 0;
+  if (algorithm == nullptr ||
+      EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,
+                 algorithm, nullptr) != 1 ||
+      size != digest.size()) {
+    std::abort();  // OpenSSL without SHA-256, or no memory for a context
+  }
   return digest;
 }
 
 Sha256Digest HmacSha256(ByteView key, std::string_view text) {
+  // Copied for each text, by which nothing is looked up.
+  static const EVP_MAC_CTX* const unkeyed = NewHmacSha256();
+  const std::unique_ptr<EVP_MAC_CTX, FreeMac> mac(unkeyed == nullptr ? nullptr
+                                                                     : EVP_MAC_CTX_dup(unkeyed));
   Sha256Digest digest;
-  unsigned int size = 0;
-  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-           reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-           reinterpret_cast<unsigned char*>(digest.data()), &size) == nullptr) {
-    std::abort();  // out of memory, or no SHA-256 in the library
+  std::size_t size = 0;
+  if (mac == nullptr ||
+      EVP_MAC_init(mac.get(), reinterpret_cast<const unsigned char*>(key.data()), key.size(),
+                   nullptr) != 1 ||
+      EVP_MAC_update(mac.get(), reinterpret_cast<const unsigned char*>(text.data()), text.size()) !=
+          1 ||
+      EVP_MAC_final(mac.get(), reinterpret_cast<unsigned char*>(digest.data()), &size,
+                    digest.size()) != 1 ||
+      size != digest.size()) {
+    std::abort();  // OpenSSL without HMAC, or no memory for a context
   }
   return digest;
 }
