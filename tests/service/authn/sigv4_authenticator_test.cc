@@ -48,8 +48,10 @@ class SigV4AuthenticatorTest : public ::testing::Test {
   PrincipalDirectory principals_;
   const TestSealer sealer_;
   SettableClock clock_;
+  bool logs_ = true;
   std::string mismatch_;
   SigV4Authenticator authenticator_{{.region = std::string(kRegion),
+                                     .wants_mismatch = [this] { return logs_; },
                                      .on_mismatch =
                                          [this](const SignatureMismatch& seen) {
                                            mismatch_ = std::string(seen.access_key_id) + "\n" +
