@@ -313,6 +313,11 @@ TEST_F(SigV4AuthenticatorTest, OfAWrongSignatureTheLogLearnsWhatWasComputed) {
                                    body_hash + "\nAWS4-HMAC-SHA256\n20261122T120000Z\n"));
   EXPECT_THAT(mismatch_, Not(HasSubstr("hunter2")));
   EXPECT_THAT(mismatch_, Not(HasSubstr(sent.body)));
+
+  mismatch_.clear();
+  logs_ = false;
+  EXPECT_THAT(Authenticate(sent), Raises(kInvalid));
+  EXPECT_EQ(mismatch_, "");
 }
 
 TEST_F(SigV4AuthenticatorTest, AMutatingRequestCountsOnce) {
