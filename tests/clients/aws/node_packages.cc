@@ -15,7 +15,7 @@ const std::filesystem::path kFolder = HALLMARK_AWS_NODE_FOLDER;
 
 void PrepareNode() {
   InstallNpmPackages(kSource, kFolder);
-  for (const char* script : {"key_life.mjs", "mac.mjs"}) {
+  for (const char* script : {"key_life.mjs", "mac.mjs", "operations.mjs"}) {
     WriteFile(kFolder / script, ReadFile(kSource / script));
   }
 }

@@ -27,6 +27,15 @@ TEST_F(AwsSdkForJavaScriptTest, TakesAKeyThroughItsLifeByTypedCommands) {
                                              KeySpec::kHmac384))));
 }
 
+TEST_F(AwsSdkForJavaScriptTest, KnowsNoOperationThatTheServiceTakesForUnknown) {
+  const Finished finished = service_.Run({NodeProgram(), NodeScript("operations.mjs")});
+  EXPECT_EQ(finished.exit_code, 0) << finished.errors;
+  const auto result = nlohmann::json::parse(finished.output, nullptr, false);
+  ASSERT_TRUE(result.is_object()) << finished.output;
+  EXPECT_GE(result.at("asked").get<int>(), 50);
+  EXPECT_EQ(result.at("unknown"), nlohmann::json::array());
+}
+
 TEST_F(AwsSdkForJavaScriptTest, RunsOnANodeThatTheSdkSupports) {
   const Finished finished =
       service_.Run({NodeProgram(), "-p", "Number(process.versions.node.split('.')[0]) >= 20"});
