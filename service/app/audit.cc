@@ -6,7 +6,6 @@
 #include <utility>
 
 namespace hallmark::app {
-
 namespace {
 
 // What makes something of a key or of nothing, and changes neither.

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 
@@ -181,7 +182,9 @@ Sha256Digest Sha256(std::string_view text) {
       EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,
                  algorithm, nullptr) != 1 ||
       size != digest.size()) {
-    std::abort();  // OpenSSL without SHA-256, or no memory for a context
+    // It had the algorithm when it was fetched, so it is memory that is short.
+    if (algorithm == nullptr) std::abort();
+    throw std::bad_alloc();
   }
   return digest;
 }
@@ -201,7 +204,8 @@ Sha256Digest HmacSha256(ByteView key, std::string_view text) {
       EVP_MAC_final(mac.get(), reinterpret_cast<unsigned char*>(digest.data()), &size,
                     digest.size()) != 1 ||
       size != digest.size()) {
-    std::abort();  // OpenSSL without HMAC, or no memory for a context
+    if (unkeyed == nullptr) std::abort();
+    throw std::bad_alloc();
   }
   return digest;
 }

@@ -166,7 +166,7 @@ Status SigV4Authenticator::CheckScope(const CredentialScope& scope, SigningTime 
 void SigV4Authenticator::ReportMismatch(const SignedRequest& request, const SignatureClaim& claim,
                                         std::string_view payload_hash,
                                         std::string_view string_to_sign) const {
-  if (!options_.on_mismatch) return;
+  if (!options_.wants_mismatch()) return;
   const auto shown = CanonicalRequest(request, claim, payload_hash, Audience::kLog);
   if (shown) options_.on_mismatch({claim.access_key_id, *shown, string_to_sign});
 }

@@ -33,7 +33,9 @@ struct SigV4Options {
   // Signing keys that are kept, one for an access key.
   std::size_t max_signing_keys = 512;
   ReplayLimits replay{};
-  // For the log's debug lines; called by the thread that brought the request. Null: nobody asks.
+  // For the log's debug lines; called by the thread that brought the request, if it wants them
+  // then: they take as long as the check itself.
+  std::function<bool()> wants_mismatch = [] { return false; };
   std::function<void(const SignatureMismatch&)> on_mismatch{};
 };
 

@@ -12,8 +12,8 @@ authn::SigV4Options OptionsOf(const Config& config, Log& log) {
   authn::SigV4Options options;
   options.region = config.site.region;
   options.allow_replay = config.sigv4.allow_replay;
+  options.wants_mismatch = [&log] { return log.Enabled(LogLevel::kDebug); };
   options.on_mismatch = [&log](const authn::SignatureMismatch& mismatch) {
-    if (!log.Enabled(LogLevel::kDebug)) return;
     log.Write(LogLevel::kDebug, "signature",
               {{"access_key_id", mismatch.access_key_id},
                {"canonical_request", mismatch.canonical_request},

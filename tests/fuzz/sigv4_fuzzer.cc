@@ -97,11 +97,12 @@ class Server {
   StandingClock clock_;
   OneSecret sealer_;
   PrincipalDirectory principals_;
-  SigV4Authenticator authenticator_{
-      {.region = "us-west-2", .on_mismatch = [](const SignatureMismatch&) {}},
-      principals_,
-      sealer_,
-      clock_};
+  SigV4Authenticator authenticator_{{.region = "us-west-2",
+                                     .wants_mismatch = [] { return true; },
+                                     .on_mismatch = [](const SignatureMismatch&) {}},
+                                    principals_,
+                                    sealer_,
+                                    clock_};
 };
 
 // As sent. The secret is not in the corpus, so an acceptance is the signature of its own text.

@@ -48,8 +48,10 @@ class SigV4AuthenticatorTest : public ::testing::Test {
   PrincipalDirectory principals_;
   const TestSealer sealer_;
   SettableClock clock_;
+  bool logs_ = true;
   std::string mismatch_;
   SigV4Authenticator authenticator_{{.region = std::string(kRegion),
+                                     .wants_mismatch = [this] { return logs_; },
                                      .on_mismatch =
                                          [this](const SignatureMismatch& seen) {
                                            mismatch_ = std::string(seen.access_key_id) + "\n" +
@@ -311,6 +313,11 @@ TEST_F(SigV4AuthenticatorTest, OfAWrongSignatureTheLogLearnsWhatWasComputed) {
                                    body_hash + "\nAWS4-HMAC-SHA256\n20261122T120000Z\n"));
   EXPECT_THAT(mismatch_, Not(HasSubstr("hunter2")));
   EXPECT_THAT(mismatch_, Not(HasSubstr(sent.body)));
+
+  mismatch_.clear();
+  logs_ = false;
+  EXPECT_THAT(Authenticate(sent), Raises(kInvalid));
+  EXPECT_EQ(mismatch_, "");
 }
 
 TEST_F(SigV4AuthenticatorTest, AMutatingRequestCountsOnce) {
