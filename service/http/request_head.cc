@@ -23,6 +23,14 @@ Unexpected<HttpRefusal> Refuse(int status, const char* reason) {
   return Unexpected(HttpRefusal{status, reason});
 }
 
+// "PRI * HTTP/2.0": method, target and a version, whichever. Beast takes a space too many for a
+// version that it does not know.
+bool HasVersion(std::string_view head) {
+  const std::string_view line = head.substr(0, head.find("\r\n"));
+  return std::count(line.begin(), line.end(), ' ') == 2 &&
+         line.substr(line.rfind(' ') + 1).starts_with("HTTP/");
+}
+
 Result<std::size_t, HttpRefusal> BodyLength(const Fields& fields, std::size_t most) {
   const auto lengths = fields.count(http::field::content_length);
   if (fields.count(http::field::transfer_encoding) > 0) {
@@ -57,7 +65,9 @@ Result<RequestHead, HttpRefusal> ParseHead(std::string_view text, std::size_t ma
   parser.body_limit(std::numeric_limits<std::uint64_t>::max());
   boost::beast::error_code error;
   parser.put(boost::asio::const_buffer(text.data(), text.size()), error);
-  if (error == http::error::bad_version) return Refuse(505, "Only HTTP/1.1 is served.");
+  if (error == http::error::bad_version && HasVersion(text)) {
+    return Refuse(505, "Only HTTP/1.1 is served.");
+  }
   if (error || !parser.is_header_done()) return Refuse(400, "This is not a request of HTTP/1.1.");
   const Fields& fields = parser.get();
   if (fields.version() != 11) return Refuse(505, "Only HTTP/1.1 is served.");

@@ -155,7 +155,8 @@ void BM_Handler(benchmark::State& state) {
            },
        .clock = authenticator.clock(),
        .audit = nullptr,
-       .on_finished = [](const app::CallContext&, const Status&) {}},
+       .on_finished = [](const app::CallContext&, const Status&) {},
+       .on_unserved = [](int) {}},
       *authenticator, std::chrono::seconds(10));
   for (auto _ : state) {
     handler.Handle(request.signed_request(), "127.0.0.1:41234",
