@@ -262,13 +262,8 @@ TEST(ConnectionAcceptorTest, AfterDescriptorsRanOutAcceptingGoesOn) {
     for (int i = 0; i < 150; ++i) silent.push_back(ConnectSilently(server.port()));
     EXPECT_TRUE(Eventually([&] { return server.Counts().accept_failures > 1; }));
   }
-  // Those that the backlog kept come before ours.
-  EXPECT_TRUE(Eventually([&] {
-    const net::ConnectionCounts counts = server.Counts();
-    return counts.accepted + counts.refused == 150 && counts.open == 0;
-  }));
-  const grpc::Status status = Describe(server.Connect(), "k");
-  EXPECT_TRUE(Reached(status)) << status.error_message();
+  // Those that the backlog kept may use up the descriptors once more.
+  EXPECT_TRUE(Eventually([&] { return Reached(Describe(server.Connect(), "k")); }));
 }
 
 // Keeps what it is handed open, as gRPC does until it has noticed an end.
