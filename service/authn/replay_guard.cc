@@ -26,15 +26,20 @@ Status ReplayGuard::Admit(std::string_view access_key_id, const Sha256Digest& si
   const MutexLock lock(mu_);
   Forget(now);
   if (signed_at <= unknown_until_) {
-    return Unexpected(Throttled(unknown_until_ - signed_at + seconds(1),
-                                "the signature is from before what the replay guard knows"));
+    Error unknown = Throttled(unknown_until_ - signed_at + seconds(1),
+                              "the signature is from before what the replay guard knows");
+    unknown.message =
+        "The signature of this request is from before this service began to remember signatures, "
+        "so it may have been used. Sign the request again; if that does not help, your clock is "
+        "behind.";
+    return Unexpected(std::move(unknown));
   }
   const Seen seen(signed_at, signature);
   if (seen_.contains(seen)) {
     Error used = Throttled(seconds(1), "a signature was used again");
     used.message =
         "The signature of this request was used before, and what changes something takes each "
-        "signature once. Sign the request again, with a time of its own.";
+        "signature once. Sign the request again, a second later or with a header of its own.";
     return Unexpected(std::move(used));
   }
   const auto known = counts_.find(access_key_id);

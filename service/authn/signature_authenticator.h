@@ -4,6 +4,8 @@
 #include "keystate/principal_directory.h"
 #include "keystate/result.h"
 #include "service/authn/signed_request.h"
+#include "service/authn/signing_time.h"
+#include "service/authn/sigv4.h"
 
 #include <memory>
 #include <string>
@@ -14,6 +16,9 @@ struct SignedCaller {
   std::shared_ptr<const Principal> principal;
   // By which the principal was found.
   std::string access_key_id;
+  // With what the request was signed, and when.
+  Sha256Digest signature{};
+  SigningTime signed_at{};
 };
 
 // Thread-safety: every method may be called from any thread.
@@ -21,11 +26,14 @@ class SignatureAuthenticator {
  public:
   virtual ~SignatureAuthenticator() = default;
 
-  // `mutates`: the operation changes something, so that a signature counts once.
-  //
   // Errors: the exceptions for missing, incomplete, wrong and expired signatures, and
   //   UnrecognizedClientException for an access key that nobody has.
-  virtual Result<SignedCaller> Authenticate(const SignedRequest& request, bool mutates) = 0;
+  virtual Result<SignedCaller> Authenticate(const SignedRequest& request) = 0;
+
+  // For operations that change something: a signature counts once.
+  //
+  // Errors: ThrottlingException when it was used before, or when nobody can tell.
+  virtual Status CountOnce(const SignedCaller& caller) = 0;
 };
 
 }  // namespace hallmark::authn

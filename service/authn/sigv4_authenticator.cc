@@ -18,8 +18,18 @@ Unexpected<Error> Incomplete(std::string message) {
   return Fail(Exception::kIncompleteSignatureException, std::move(message));
 }
 
-Unexpected<Error> Invalid(std::string message) {
-  return Fail(Exception::kInvalidSignatureException, std::move(message));
+Unexpected<Error> Invalid(std::string message, std::string detail = {}) {
+  return Fail(Exception::kInvalidSignatureException, std::move(message), std::move(detail));
+}
+
+// For the log: people paste secrets into the wrong place, so only what looks like an access key id.
+std::string ShownAccessKey(std::string_view sent) {
+  constexpr std::size_t kLongest = 32;
+  const bool looks_like_one =
+      sent.size() <= kLongest && std::all_of(sent.begin(), sent.end(), [](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+      });
+  return looks_like_one ? std::string(sent) : "of " + std::to_string(sent.size()) + " characters";
 }
 
 Result<SignatureClaim> ReadClaim(const SignedRequest& request) {
@@ -171,7 +181,7 @@ void SigV4Authenticator::ReportMismatch(const SignedRequest& request, const Sign
   if (shown) options_.on_mismatch({claim.access_key_id, *shown, string_to_sign});
 }
 
-Result<SignedCaller> SigV4Authenticator::Authenticate(const SignedRequest& request, bool mutates) {
+Result<SignedCaller> SigV4Authenticator::Authenticate(const SignedRequest& request) {
   HALLMARK_ASSIGN_OR_RETURN(const SignatureClaim claim, ReadClaim(request));
   HALLMARK_ASSIGN_OR_RETURN(const Dating dating, ReadTime(request));
   const WallTime now = clock_.Now();
@@ -186,7 +196,8 @@ Result<SignedCaller> SigV4Authenticator::Authenticate(const SignedRequest& reque
   // We issue no temporary credentials: a token that limits its bearer must not be ignored.
   if (principal == nullptr || FindHeader(request, "x-amz-security-token", &token) > 0) {
     return Fail(Exception::kUnrecognizedClientException,
-                "The security token included in the request is invalid.");
+                "The security token included in the request is invalid.",
+                "access key " + ShownAccessKey(claim.access_key_id));
   }
 
   const std::string payload_hash = ToHex(Sha256(request.body));
@@ -204,12 +215,16 @@ Result<SignedCaller> SigV4Authenticator::Authenticate(const SignedRequest& reque
     return Invalid(
         "The request signature we calculated does not match the signature you provided. Check "
         "your AWS Secret Access Key and signing method. Consult the service documentation for "
-        "details.");
+        "details.",
+        "access key " + std::string(claim.access_key_id) + " of " + principal->record.arn.text());
   }
-  if (mutates && !options_.allow_replay) {
-    HALLMARK_RETURN_IF_ERROR(replays_.Admit(claim.access_key_id, signature, dating.signed_at, now));
-  }
-  return SignedCaller{std::move(principal), std::string(claim.access_key_id)};
+  return SignedCaller{std::move(principal), std::string(claim.access_key_id), signature,
+                      dating.signed_at};
+}
+
+Status SigV4Authenticator::CountOnce(const SignedCaller& caller) {
+  if (options_.allow_replay) return {};
+  return replays_.Admit(caller.access_key_id, caller.signature, caller.signed_at, clock_.Now());
 }
 
 }  // namespace hallmark::authn

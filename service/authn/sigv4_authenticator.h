@@ -50,7 +50,8 @@ class SigV4Authenticator final : public SignatureAuthenticator {
   SigV4Authenticator(SigV4Options options, const PrincipalDirectory& principals,
                      const Sealer& sealer, const Clock& clock);
 
-  Result<SignedCaller> Authenticate(const SignedRequest& request, bool mutates) override;
+  Result<SignedCaller> Authenticate(const SignedRequest& request) override;
+  Status CountOnce(const SignedCaller& caller) override;
 
  private:
   Status CheckScope(const CredentialScope& scope, SigningTime signed_at) const;

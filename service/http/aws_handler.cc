@@ -182,11 +182,15 @@ void AwsHandler::Refused(int status) noexcept {
 }
 
 void AwsHandler::Serve(const std::shared_ptr<Call>& call, const authn::SignedRequest& request) {
-  Result<authn::SignedCaller> caller =
-      authenticator_.Authenticate(request, /*mutates=*/!app::OnlyReads(call->operation));
+  Result<authn::SignedCaller> caller = authenticator_.Authenticate(request);
   if (!caller) return RefuseStranger(*call, Unexpected(std::move(caller).error()));
-  call->caller = std::move(caller->principal);
-  call->access_key_id = std::move(caller->access_key_id);
+  call->caller = caller->principal;
+  call->access_key_id = caller->access_key_id;
+  if (!app::OnlyReads(call->operation)) {
+    if (const Status once = authenticator_.CountOnce(*caller); !once) {
+      return RefuseBeforeDispatch(*call, once);
+    }
+  }
   if (const Status read = wire::FromKmsJson(request.body, &call->request()); !read) {
     return RefuseBeforeDispatch(*call, read);
   }
@@ -223,7 +227,7 @@ HttpAnswer AwsHandler::RefuseUnsupported(std::string_view name, const Error& uns
                         .peer = peer,
                         .request_id = request_id,
                         .started = backend_.clock.SteadyNow()};
-  Result<authn::SignedCaller> caller = authenticator_.Authenticate(request, /*mutates=*/false);
+  Result<authn::SignedCaller> caller = authenticator_.Authenticate(request);
   if (!caller) {
     const Status refusal = Unexpected(std::move(caller).error());
     app::RecordStranger(strangers_, event.started, backend_.audit, event, refusal);

@@ -101,7 +101,7 @@ void BM_Signature(benchmark::State& state) {
   const Request request;
   Authenticator authenticator;
   for (auto _ : state) {
-    const auto caller = (*authenticator).Authenticate(request.signed_request(), false);
+    const auto caller = (*authenticator).Authenticate(request.signed_request());
     if (!caller) std::abort();
   }
 }

@@ -32,12 +32,13 @@ class StandingClock final : public Clock {
 // Knows whoever says anything of an authorization.
 class Doorkeeper final : public authn::SignatureAuthenticator {
  public:
-  Result<authn::SignedCaller> Authenticate(const authn::SignedRequest& request, bool) override {
+  Result<authn::SignedCaller> Authenticate(const authn::SignedRequest& request) override {
     for (const authn::HttpHeader& header : request.headers) {
-      if (header.name == "Authorization") return authn::SignedCaller{principal_, "HK"};
+      if (header.name == "Authorization") return authn::SignedCaller{principal_, "HK", {}, {}};
     }
     return Fail(Exception::kUnrecognizedClientException, "Who are you?");
   }
+  Status CountOnce(const authn::SignedCaller& /*caller*/) override { return {}; }
 
  private:
   const std::shared_ptr<const Principal> principal_ = std::make_shared<Principal>(Principal{

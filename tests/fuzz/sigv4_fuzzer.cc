@@ -86,7 +86,9 @@ class Server {
   }
 
   Result<SignedCaller> Authenticate(const ParsedRequest& request) {
-    return authenticator_.Authenticate(request.View(), /*mutates=*/true);
+    Result<SignedCaller> caller = authenticator_.Authenticate(request.View());
+    if (caller) HALLMARK_RETURN_IF_ERROR(authenticator_.CountOnce(*caller));
+    return caller;
   }
   SecretBytes SigningKey() const {
     return DeriveSigningKey(sealer_.DeriveSecret(""), FormatBasicDay(Today()), "us-west-2", "kms");

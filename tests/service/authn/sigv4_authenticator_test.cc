@@ -38,8 +38,10 @@ class SigV4AuthenticatorTest : public ::testing::Test {
   SigV4AuthenticatorTest() { principals_.Publish(alice_); }
 
   Result<SignedCaller> Authenticate(const SentRequest& sent, bool mutates = false) {
-    return sent.Show([&](const SignedRequest& request) {
-      return authenticator_.Authenticate(request, mutates);
+    return sent.Show([&](const SignedRequest& request) -> Result<SignedCaller> {
+      Result<SignedCaller> caller = authenticator_.Authenticate(request);
+      if (caller && mutates) HALLMARK_RETURN_IF_ERROR(authenticator_.CountOnce(*caller));
+      return caller;
     });
   }
   Result<SignedCaller> Mutate(const SentRequest& sent) { return Authenticate(sent, true); }
@@ -366,10 +368,10 @@ TEST_F(SigV4AuthenticatorTest, ReplaysPassWhereTheyAreAllowed) {
                              sealer_, clock_);
   const SentRequest sent = Sign({});
   for (int i = 0; i < 2; ++i) {
-    EXPECT_THAT(sent.Show([&](const SignedRequest& request) {
-      return lenient.Authenticate(request, /*mutates=*/true);
-    }),
-                IsOk());
+    const auto caller =
+        sent.Show([&](const SignedRequest& request) { return lenient.Authenticate(request); });
+    ASSERT_THAT(caller, IsOk());
+    EXPECT_THAT(lenient.CountOnce(*caller), IsOk());
   }
 }
 

@@ -80,7 +80,7 @@ TEST_P(SigV4VectorTest, TheSignatureOfBotocoreIsRight) {
   const SettableClock clock;
   SigV4Authenticator authenticator({.region = Vectors().at("region")}, principals, sealer, clock);
   EXPECT_THAT(GetParam().request.Show([&](const SignedRequest& request) {
-    return authenticator.Authenticate(request, /*mutates=*/true);
+    return authenticator.Authenticate(request);
   }),
               IsOk());
 }

@@ -29,17 +29,20 @@ using Headers = std::vector<authn::HttpHeader>;
 // Knows everybody, or refuses everybody.
 class Doorkeeper final : public authn::SignatureAuthenticator {
  public:
-  Result<authn::SignedCaller> Authenticate(const authn::SignedRequest& request,
-                                           bool mutates) override {
+  Result<authn::SignedCaller> Authenticate(const authn::SignedRequest& request) override {
     bodies.emplace_back(request.body);
-    mutating = mutates;
     if (refusal.has_value()) return Unexpected(*refusal);
-    return authn::SignedCaller{principal, "HKEXAMPLE"};
+    return authn::SignedCaller{principal, "HKEXAMPLE", {}, {}};
+  }
+  Status CountOnce(const authn::SignedCaller& /*caller*/) override {
+    ++counted;
+    return used_before ? Status(Unexpected(*used_before)) : Status();
   }
 
   std::optional<Error> refusal;
   std::vector<std::string> bodies;
-  bool mutating = false;
+  std::optional<Error> used_before;
+  int counted = 0;
   const std::shared_ptr<const Principal> principal = std::make_shared<Principal>(Principal{
       {.unique_id = "id",
        .arn =
@@ -156,11 +159,19 @@ TEST_F(AwsHandlerTest, ASuccessWithoutMembersHasAnEmptyBody) {
 
 TEST_F(AwsHandlerTest, WhatChangesSomethingIsSignedOnce) {
   Post("GenerateMac");
-  EXPECT_FALSE(doorkeeper_.mutating);
   Post("ListKeys");
-  EXPECT_FALSE(doorkeeper_.mutating);
+  Post("Sign");
+  EXPECT_EQ(doorkeeper_.counted, 0);
   Post("DisableKey");
-  EXPECT_TRUE(doorkeeper_.mutating);
+  EXPECT_EQ(doorkeeper_.counted, 1);
+}
+
+TEST_F(AwsHandlerTest, WhoSignedTwiceIsOnRecord) {
+  doorkeeper_.used_before = Error{Exception::kThrottlingException, "Again?"};
+  EXPECT_EQ(Post("DisableKey").body, R"({"__type":"ThrottlingException","message":"Again?"})");
+  ASSERT_EQ(recorder_.lines.size(), 1U);
+  EXPECT_TRUE(recorder_.lines[0].known);
+  EXPECT_EQ(dispatched_, nullptr);
 }
 
 TEST_F(AwsHandlerTest, ACallCanBeCancelled) {
