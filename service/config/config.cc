@@ -156,6 +156,10 @@ void CheckWhole(const toml::table& file, const Config& config, Mistakes& mistake
   };
   check_limits("grpc", config.grpc.max_connections_per_address, config.grpc.max_connections);
   check_limits("aws", config.aws.max_connections_per_address, config.aws.max_connections);
+  if (config.aws.listen == config.grpc.listen && !config.aws.listen.ends_with(":0")) {
+    mistakes.Add(line_of("aws", "listen"), "aws.listen",
+                 "is grpc.listen, too (" + config.grpc.listen + "); each needs a port of its own");
+  }
 }
 
 // The file names the module that we load: whoever may write it may run code as us.

@@ -60,7 +60,7 @@ std::string PeerOf(const asio::ip::tcp::socket& socket) {
   return (address.is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
 }
 
-// "Sun, 06 Nov 1994 08:49:37 GMT". SDKs correct their clocks by it.
+// "Sun, 06 Nov 1994 08:49:37 GMT". Some SDKs correct their clocks by it.
 std::string HttpDate() {
   constexpr std::array kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
   constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",

@@ -88,7 +88,9 @@ int main(int argc, char** argv) {
   ForbidCoreDumps();
   hallmark::grpc_front::RestrictTlsToVersion13();
 
-  CLI::App flags("Hallmark: HMACs computed inside a PKCS#11 token, served over gRPC.", "hallmarkd");
+  CLI::App flags(
+      "Hallmark: HMACs computed inside a PKCS#11 token, served over gRPC and the AWS KMS protocol.",
+      "hallmarkd");
   std::string config_file;
   std::string checked_file;
   auto* const config = flags.add_option("--config", config_file, "Serve with this configuration");
