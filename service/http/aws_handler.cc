@@ -41,8 +41,11 @@ Unexpected<Error> NotThisProtocol(std::string message) {
 
 // "GenerateMac", of whatever asks for it as this protocol says.
 Result<std::string_view> OperationName(const authn::SignedRequest& request) {
-  // A query is the authenticator's: a signature may stand in it.
-  if (request.method != "POST" || authn::PathOf(request.target) != "/") {
+  // No client sends a query but for a signature in it, which the authenticator refuses. Of others
+  // it would be dear to make the canonical one.
+  const bool may_be_signed =
+      request.target == "/" || authn::HoldsSignature(authn::QueryOf(request.target));
+  if (request.method != "POST" || authn::PathOf(request.target) != "/" || !may_be_signed) {
     return NotThisProtocol("Only POST / is served: the operation stands in X-Amz-Target.");
   }
   const std::optional<std::string_view> type = Only(request, "content-type");
@@ -56,7 +59,7 @@ Result<std::string_view> OperationName(const authn::SignedRequest& request) {
   return target->substr(kTargetPrefix.size());
 }
 
-HttpAnswer RefusalOf(const Error& error, std::string request_id) {
+HttpAnswer RefusalOf(const Error& error, std::string request_id, bool ends_connection = false) {
   nlohmann::json body{{"__type", Describe(error.exception).name}};
   if (!error.message.empty()) body["message"] = error.message;
   // A text may repeat what the caller sent.
@@ -64,7 +67,8 @@ HttpAnswer RefusalOf(const Error& error, std::string request_id) {
   return {.status = wire::ToHttp(error.exception),
           .request_id = std::move(request_id),
           .retry_after = error.retry_after,
-          .body = body.dump(-1, ' ', /*ensure_ascii=*/false, kReplace)};
+          .body = body.dump(-1, ' ', /*ensure_ascii=*/false, kReplace),
+          .ends_connection = ends_connection};
 }
 
 // What is left to say when there is no memory for more.
@@ -92,7 +96,7 @@ class AwsHandler::Call : public app::CallContext {
     try {
       answer_once(status.has_value()
                       ? HttpAnswer{.request_id = request_id, .body = wire::ToKmsJson(response())}
-                      : RefusalOf(status.error(), request_id));
+                      : RefusalOf(status.error(), request_id, caller == nullptr));
     } catch (...) {
       answer_once(BareFailure(std::move(request_id)));
     }
@@ -142,7 +146,7 @@ HttpHandler::Cancelled AwsHandler::Handle(const authn::SignedRequest& request,
     const Result<std::string_view> name = OperationName(request);
     if (!name) {
       Refused(wire::ToHttp(name.error().exception));
-      answer(RefusalOf(name.error(), std::move(request_id)));
+      answer(RefusalOf(name.error(), std::move(request_id), /*ends_connection=*/true));
       return nullptr;
     }
     call = NewCall(*name);
@@ -152,7 +156,8 @@ HttpHandler::Cancelled AwsHandler::Handle(const authn::SignedRequest& request,
       answer(unsupported.has_value()
                  ? RefuseUnsupported(unsupported->name, unsupported->refusal, request, peer,
                                      std::move(request_id))
-                 : RefusalOf({Exception::kUnknownOperationException, {}}, std::move(request_id)));
+                 : RefusalOf({Exception::kUnknownOperationException, {}}, std::move(request_id),
+                             /*ends_connection=*/true));
       return nullptr;
     }
     call->request_id = std::move(request_id);
@@ -231,7 +236,7 @@ HttpAnswer AwsHandler::RefuseUnsupported(std::string_view name, const Error& uns
   if (!caller) {
     const Status refusal = Unexpected(std::move(caller).error());
     app::RecordStranger(strangers_, event.started, backend_.audit, event, refusal);
-    return RefusalOf(refusal.error(), std::move(request_id));
+    return RefusalOf(refusal.error(), std::move(request_id), /*ends_connection=*/true);
   }
   event.caller = caller->principal.get();
   event.access_key_id = caller->access_key_id;

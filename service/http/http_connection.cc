@@ -179,7 +179,7 @@ void Connection::BeginRequest() {
     return ReadHead();
   }
   if (buffer_.capacity() > kReadBytes) buffer_ = boost::beast::flat_buffer();
-  Enter(Phase::kIdle, hub_.options.idle_timeout);
+  Enter(Phase::kIdle, known_ ? hub_.options.idle_timeout : hub_.options.request_timeout);
   // Looked at after the phase, so that either we see it or who sets it sees us idle.
   if (hub_.draining) return Close();
   ReadMore(kReadBytes, &Connection::ReadHead);
@@ -259,7 +259,8 @@ void Connection::Answer(HttpAnswer answer) noexcept {
   }
   Release();
   try {
-    keep_alive_ = keep_alive_ && !hub_.draining;
+    known_ = known_ || !answer.ends_connection;
+    keep_alive_ = keep_alive_ && !hub_.draining && !answer.ends_connection;
     out_ = TextOf(answer, keep_alive_);
     Enter(Phase::kAnswering, hub_.options.request_timeout);
     Write(&Connection::OnAnswered);

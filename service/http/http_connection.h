@@ -113,6 +113,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string out_;
   std::size_t reserved_bytes_ = 0;
   bool keep_alive_ = true;
+  bool known_ = false;  // a request of somebody who is known was answered
 
   std::atomic<Phase> phase_{Phase::kIdle};
   std::atomic<SteadyTime::rep> deadline_;

@@ -23,6 +23,8 @@ struct HttpAnswer {
   std::string request_id;
   std::optional<std::chrono::milliseconds> retry_after{};  // the header Retry-After
   std::string body{};
+  // Of nobody who is known: the connection ends with it, so that strangers cannot keep their place.
+  bool ends_connection = false;
 };
 
 // Thread-safety: may be called from any thread.

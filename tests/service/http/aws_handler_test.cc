@@ -168,7 +168,9 @@ TEST_F(AwsHandlerTest, WhatChangesSomethingIsSignedOnce) {
 
 TEST_F(AwsHandlerTest, WhoSignedTwiceIsOnRecord) {
   doorkeeper_.used_before = Error{Exception::kThrottlingException, "Again?"};
-  EXPECT_EQ(Post("DisableKey").body, R"({"__type":"ThrottlingException","message":"Again?"})");
+  const HttpAnswer answer = Post("DisableKey");
+  EXPECT_EQ(answer.body, R"({"__type":"ThrottlingException","message":"Again?"})");
+  EXPECT_FALSE(answer.ends_connection);
   ASSERT_EQ(recorder_.lines.size(), 1U);
   EXPECT_TRUE(recorder_.lines[0].known);
   EXPECT_EQ(dispatched_, nullptr);
@@ -233,6 +235,7 @@ TEST_F(AwsHandlerTest, WhatIsNotThisProtocolIsAnUnknownOperation) {
       {"PUT", "/", "TrentService.ListKeys", kType},
       {"POST", "/x", "TrentService.ListKeys", kType},
       {"POST", "/x?a=b", "TrentService.ListKeys", kType},
+      {"POST", "/?a=b", "TrentService.ListKeys", kType},
       {"POST", "//", "TrentService.ListKeys", kType},
       {"POST", "/", "ListKeys", kType},
       {"POST", "/", "DynamoDB_20120810.ListKeys", kType},
@@ -251,6 +254,7 @@ TEST_F(AwsHandlerTest, WhatIsNotThisProtocolIsAnUnknownOperation) {
     const HttpAnswer answer = Ask({row.method, row.target, headers, "{}"});
     EXPECT_EQ(answer.status, 400) << row.method << row.target << row.operation << row.type;
     EXPECT_THAT(answer.body, HasSubstr(R"("__type":"UnknownOperationException")"));
+    EXPECT_TRUE(answer.ends_connection);
   }
   EXPECT_THAT(unserved_, SizeIs(std::size(rows)));
   EXPECT_EQ(dispatched_, nullptr);
@@ -310,6 +314,7 @@ TEST_F(AwsHandlerTest, StrangersAreRefusedAndOneASecondIsRecorded) {
     const HttpAnswer answer = Post(i % 2 == 0 ? "GenerateMac" : "ReplicateKey", "not even JSON");
     EXPECT_EQ(answer.status, 400);
     EXPECT_EQ(answer.body, R"({"__type":"UnrecognizedClientException","message":"Who are you?"})");
+    EXPECT_TRUE(answer.ends_connection);
   }
   ASSERT_EQ(recorder_.lines.size(), 1U);
   EXPECT_FALSE(recorder_.lines[0].known);

@@ -45,6 +45,7 @@ class EchoHandler final : public http_front::HttpHandler {
     }
     http_front::HttpAnswer echo{.request_id = "id", .body = std::string(request.body)};
     if (request.body == "busy") echo.retry_after = std::chrono::milliseconds(1500);
+    echo.ends_connection = request.body == "stranger";
     if (request.body == "peer") echo.body = peer;
     if (request.body == "long") echo.body.assign(1024 * 1024, 'x');
     if (request.body == "later") {

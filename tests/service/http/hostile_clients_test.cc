@@ -157,6 +157,18 @@ TEST(HostileClientsTest, AnIdleConnectionEndsAfterTheIdleTimeout) {
   EXPECT_TRUE(client.IsEnded());
 }
 
+TEST(HostileClientsTest, StrangersDoNotKeepTheirPlace) {
+  EchoServer server({.request_timeout = 300ms, .idle_timeout = 10min});
+  TlsClient refused(server.port());
+  ASSERT_TRUE(refused.Send(Post("stranger")));
+  const auto answer = refused.Receive();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->headers.at("connection"), "close");
+  TlsClient silent(server.port());
+  ASSERT_TRUE(silent.connected());
+  EXPECT_TRUE(silent.IsEnded());
+}
+
 TEST(HostileClientsTest, AFloodMeetsTheLimitsAndThenThereIsRoomAgain) {
   EchoServer server({}, {10, 10, "aws"});
   {
