@@ -124,8 +124,9 @@ class HttpServer::Impl {
   }
 
   void Stop(std::chrono::system_clock::time_point deadline) {
-    acceptor_->StopAccepting();
+    // First: whoever sees that nobody is let in any more gets no answer that keeps a connection.
     hub_.draining = true;
+    acceptor_->StopAccepting();
     while (std::chrono::system_clock::now() < deadline && !empty()) {
       hub_.ForEach([](Connection& connection) { connection.EndIfUnanswering(); });
       std::this_thread::sleep_for(kDrainPoll);
