@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdlib>
 
 namespace hallmark::testing {
@@ -58,6 +59,8 @@ net::UniqueFd ConnectTcp(std::uint16_t port) {
 
 TlsClient::TlsClient(std::uint16_t port, const Options& options)
     : fd_(ConnectTcp(port)), context_(SSL_CTX_new(TLS_client_method())) {
+  // To write to a server that has ended the connection is an error here, not the end of the test.
+  std::signal(SIGPIPE, SIG_IGN);
   SSL_CTX_set_min_proto_version(context_.get(), options.lowest_version);
   SSL_CTX_set_max_proto_version(context_.get(), options.highest_version);
   if (!options.ca_pem.empty()) {
