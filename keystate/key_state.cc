@@ -14,7 +14,8 @@ enum class Verdict {
   kPendingDeletion,  // 3
   kNotPending,       // 4
   kPendingImport,    // 5
-  kCannotRotate,     // 10: the key spec rules the operation out, no text
+  kNotForSpec,       // 10: the key spec rules the operation out, no text
+  kOtherUsage,       // 11: what keys of another usage are for
 };
 
 // Which origin the operation demands, and whether that is asked before the state is.
@@ -37,7 +38,8 @@ constexpr auto kDis = Verdict::kDisabled;
 constexpr auto kDel = Verdict::kPendingDeletion;
 constexpr auto kNot = Verdict::kNotPending;
 constexpr auto kImp = Verdict::kPendingImport;
-constexpr auto kRot = Verdict::kCannotRotate;
+constexpr auto kNone = Verdict::kNotForSpec;
+constexpr auto kUse = Verdict::kOtherUsage;
 constexpr auto kAny = OriginRule::kAny;
 constexpr auto kExternal = OriginRule::kExternalOnly;
 
@@ -74,10 +76,25 @@ constexpr std::array kTable = {
     StateRow{kGetKeyRotationStatus,       kYes,   kYes,    kYes,   kYes,   kAny},
     StateRow{kListKeyRotations,           kYes,   kYes,    kYes,   kYes,   kAny},
     StateRow{kDisableKeyRotation,         kYes,   kDis,    kDel,   kImp,   OriginRule::kMadeHereOnly},
-    StateRow{kEnableKeyRotation,          kRot,   kDis,    kDel,   kImp,   OriginRule::kMadeHereOnly},
-    StateRow{kRotateKeyOnDemand,          kRot,   kDis,    kDel,   kImp,   OriginRule::kMadeHereIfEnabled},
+    StateRow{kEnableKeyRotation,          kNone,  kDis,    kDel,   kImp,   OriginRule::kMadeHereOnly},
+    StateRow{kRotateKeyOnDemand,          kNone,  kDis,    kDel,   kImp,   OriginRule::kMadeHereIfEnabled},
     StateRow{kReplicateKey,               kYes,   kDis,    kDel,   kImp,   kAny},
     StateRow{kUpdatePrimaryRegion,        kYes,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kDecapsulate,                kUse,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kDecrypt,                    kUse,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kDeriveSharedSecret,         kUse,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kEncapsulate,                kUse,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kEncrypt,                    kUse,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kGenerateDataKey,            kUse,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kGenerateDataKeyPair,        kUse,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kGenerateDataKeyPairWithoutPlaintext,
+                                          kUse,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kGenerateDataKeyWithoutPlaintext,
+                                          kUse,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kReEncrypt,                  kUse,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kSign,                       kUse,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kVerify,                     kUse,   kDis,    kDel,   kImp,   kAny},
+    StateRow{kGetPublicKey,               kNone,  kDis,    kDel,   kImp,   kAny},
 };
 // clang-format on
 
@@ -102,7 +119,7 @@ Verdict VerdictFor(const StateRow& row, KeyState state) {
   std::abort();
 }
 
-Status Refuse(Verdict verdict, std::string_view key_arn) {
+Status Refuse(Operation operation, Verdict verdict, std::string_view key_arn) {
   const std::string arn(key_arn);
   switch (verdict) {
     case Verdict::kYes:
@@ -115,8 +132,12 @@ Status Refuse(Verdict verdict, std::string_view key_arn) {
       return Fail(Exception::kKMSInvalidStateException, arn + " is not pending deletion.");
     case Verdict::kPendingImport:
       return Fail(Exception::kKMSInvalidStateException, arn + " is pending import.");
-    case Verdict::kCannotRotate:
+    case Verdict::kNotForSpec:
       return Fail(Exception::kUnsupportedOperationException);
+    case Verdict::kOtherUsage:
+      return Fail(Exception::kInvalidKeyUsageException,
+                  arn + " key usage is GENERATE_VERIFY_MAC which is not valid for " +
+                      std::string(Name(operation)) + ".");
   }
   std::abort();
 }
@@ -174,7 +195,7 @@ Status CheckState(Operation operation, KeyState state, Origin origin, std::strin
       if (imported && state == KeyState::kEnabled) return RefuseOrigin(origin, key_arn);
       break;
   }
-  return Refuse(verdict, key_arn);
+  return Refuse(operation, verdict, key_arn);
 }
 
 KeyState StateAfterCancellation(bool has_material) {

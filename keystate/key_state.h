@@ -20,7 +20,8 @@ enum class KeyRole { kTarget, kPreviousTarget };
 //
 // Errors: DisabledException when the key is disabled; KMSInvalidStateException in every other
 //   forbidden state; UnsupportedOperationException where the origin or the key spec rules the
-//   operation out. Texts begin with `key_arn` where KMS's do.
+//   operation out; InvalidKeyUsageException where keys of another usage have it. Texts begin with
+//   `key_arn` where KMS's do.
 // Source: KMS developer guide, "Key states of AWS KMS keys", corrected where a recording of the
 //   real service exists; laid out in keystate/README.md.
 Status CheckState(Operation operation, KeyState state, Origin origin, std::string_view key_arn,

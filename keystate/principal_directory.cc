@@ -54,6 +54,11 @@ std::shared_ptr<const Principal> PrincipalDirectory::FindBySpiffeId(
   return Lookup(index_.Load()->by_spiffe_id, spiffe_id);
 }
 
+std::shared_ptr<const Principal> PrincipalDirectory::FindByAccessKey(
+    std::string_view access_key_id) const {
+  return Lookup(index_.Load()->by_access_key, access_key_id);
+}
+
 std::shared_ptr<const Principal> PrincipalDirectory::FindByArn(std::string_view arn) const {
   return Lookup(index_.Load()->by_arn, arn);
 }
@@ -97,6 +102,9 @@ void PrincipalDirectory::Erase(Index& index, const std::string& unique_id) {
   for (const CertificateRecord& certificate : old->certificates) {
     EraseEntryOf(old, certificate.fingerprint, index.by_fingerprint);
   }
+  for (const AccessKeyRecord& key : old->access_keys) {
+    EraseEntryOf(old, key.access_key_id, index.by_access_key);
+  }
   const PrincipalArn& arn = old->record.arn;
   EraseEntryOf(old, old->record.spiffe_id, index.by_spiffe_id);
   EraseEntryOf(old, arn.text(), index.by_arn);
@@ -112,6 +120,9 @@ void PrincipalDirectory::Erase(Index& index, const std::string& unique_id) {
 void PrincipalDirectory::Insert(Index& index, const std::shared_ptr<const Principal>& principal) {
   for (const CertificateRecord& certificate : principal->certificates) {
     index.by_fingerprint[certificate.fingerprint] = principal;
+  }
+  for (const AccessKeyRecord& key : principal->access_keys) {
+    index.by_access_key[key.access_key_id] = principal;
   }
   if (!principal->record.spiffe_id.empty()) {
     index.by_spiffe_id[principal->record.spiffe_id] = principal;

@@ -50,6 +50,7 @@ class PrincipalDirectory {
   std::shared_ptr<const Principal> FindByFingerprint(
       const CertificateFingerprint& fingerprint) const;
   std::shared_ptr<const Principal> FindBySpiffeId(std::string_view spiffe_id) const;
+  std::shared_ptr<const Principal> FindByAccessKey(std::string_view access_key_id) const;
   std::shared_ptr<const Principal> FindByArn(std::string_view arn) const;
   std::shared_ptr<const Principal> FindByUniqueId(std::string_view unique_id) const;
   // The role of this name, whatever its path.
@@ -75,6 +76,7 @@ class PrincipalDirectory {
     std::map<std::string, std::shared_ptr<const Principal>, std::less<>> by_id;
     std::map<CertificateFingerprint, std::shared_ptr<const Principal>> by_fingerprint;
     std::map<std::string, std::shared_ptr<const Principal>, std::less<>> by_spiffe_id;
+    std::map<std::string, std::shared_ptr<const Principal>, std::less<>> by_access_key;
     // "<account> <name>", without the path.
     std::map<std::string, std::shared_ptr<const Principal>, std::less<>> roles;
     // Role and session by unique ids.

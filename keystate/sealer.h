@@ -27,4 +27,9 @@ class Sealer {
   virtual SecretBytes DeriveSecret(std::string_view context) const = 0;
 };
 
+// The secret of an access key, which is stored nowhere. Clients know it in lower-case hexadecimal.
+inline SecretBytes DeriveSecretAccessKey(const Sealer& sealer, std::string_view access_key_id) {
+  return sealer.DeriveSecret("secret access key " + std::string(access_key_id));
+}
+
 }  // namespace hallmark

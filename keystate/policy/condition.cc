@@ -1,5 +1,6 @@
 #include "keystate/policy/condition.h"
 
+#include "keystate/base64.h"
 #include "keystate/policy/condition_values.h"
 #include "keystate/policy/malformed.h"
 

@@ -1,9 +1,8 @@
-// Numbers, binary values and ARNs as the values of conditions write them.
+// Numbers and ARNs as the values of conditions write them.
 #pragma once
 
 #include <cstddef>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,9 +10,6 @@ namespace hallmark {
 
 // A decimal number, with or without fraction and exponent.
 std::optional<double> ParseNumber(std::string_view text);
-
-// The bytes of padded base64, or nothing.
-std::optional<std::string> DecodeBase64(std::string_view text);
 
 // The colon-delimited parts of an ARN; the last one keeps its colons.
 inline constexpr std::size_t kArnParts = 6;

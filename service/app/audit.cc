@@ -1,15 +1,28 @@
 #include "service/app/audit.h"
 
+#include "keystate/policy/operation_set.h"
 #include "service/app/guard.h"
 
 #include <utility>
 
 namespace hallmark::app {
+namespace {
+
+// What makes something of a key or of nothing, and changes neither.
+constexpr OperationSet kUses{
+    Operation::kGenerateMac,
+    Operation::kGenerateRandom,
+    Operation::kVerifyMac,
+#define HALLMARK_SERVED(name, lane, forms)
+#define HALLMARK_OTHER_USAGE(name, request) Operation::k##name,
+#include "service/app/served_operations.def"
+#undef HALLMARK_SERVED
+};
+
+}  // namespace
 
 bool OnlyReads(Operation operation) {
-  return operation == Operation::kGenerateMac || operation == Operation::kVerifyMac ||
-         operation == Operation::kGenerateRandom || operation == Operation::kExplain ||
-         OnlyReads(Name(operation));
+  return kUses.Contains(operation) || OnlyReads(Name(operation));
 }
 
 bool OnlyReads(std::string_view name) {
@@ -22,6 +35,7 @@ AuditEvent EventOf(const CallContext& call) {
           .name = Name(call.operation),
           .reads_only = OnlyReads(call.operation),
           .caller = call.caller.get(),
+          .access_key_id = call.access_key_id,
           .peer = call.peer,
           .request_id = call.request_id,
           .key_arn = call.key_arn,

@@ -23,6 +23,7 @@ struct AuditEvent {
   std::string_view name{};  // "GenerateMac", "AttachPolicy"
   bool reads_only = false;
   const Principal* caller = nullptr;  // null: not known, or the operator
+  std::string_view access_key_id{};   // that signed the request; empty: none did
   bool by_operator = false;           // through the Unix socket, where the system lets nobody else
   std::string_view peer{};            // "127.0.0.1:41234", "unix:"
   std::string_view request_id{};

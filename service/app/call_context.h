@@ -7,21 +7,36 @@
 #include "keystate/result.h"
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace hallmark::app {
+
+// The protocol that a call came by.
+enum class Protocol { kGrpc, kAws };
+inline constexpr std::size_t kProtocols = 2;
+// "grpc", "aws".
+constexpr std::string_view Name(Protocol protocol) {
+  return protocol == Protocol::kGrpc ? "grpc" : "aws";
+}
 
 // Made by a front when a request arrives; shared by everything that works on the call.
 struct CallContext {
   std::string request_id;  // UUID
   Operation operation;
+  Protocol protocol = Protocol::kGrpc;
   std::shared_ptr<const Principal> caller;
-  // By which certificate the caller was recognised; looked up again whenever the call has waited.
+  // By what the caller was recognised; looked up again whenever the call has waited. First the
+  // access key that signed the request; empty: it came with a certificate.
+  std::string access_key_id;
   CertificateFingerprint fingerprint{};
-  // The SPIFFE id in it, if that is by what the caller was recognised; empty otherwise.
+  // The SPIFFE id in the certificate, if that is by what the caller was recognised; empty
+  // otherwise.
   std::string spiffe_id;
+  // Of the certificate; an access key ends when it is removed.
   WallTime credential_expiry{};
   // The client's deadline or the server's maximum, whichever is first.
   SteadyTime deadline{};

@@ -40,14 +40,17 @@ char32_t TakeMember(std::string_view& members) {
 }  // namespace
 
 CharacterClass::CharacterClass(std::string_view pattern) {
-  constexpr std::string_view kClose = "]+";
+  // How often is not ours to say: lengths are constraints of their own.
+  constexpr std::size_t kCloseLength = 2;
   constexpr std::string_view kWord = "\\w";
   // A pattern is about the whole text, with anchors or without.
   if (pattern.starts_with('^')) pattern.remove_prefix(1);
   if (pattern.ends_with('$')) pattern.remove_suffix(1);
-  if (!pattern.starts_with('[') || !pattern.ends_with(kClose)) std::abort();
+  if (!pattern.starts_with('[') || (!pattern.ends_with("]+") && !pattern.ends_with("]*"))) {
+    std::abort();
+  }
   pattern.remove_prefix(1);
-  pattern.remove_suffix(kClose.size());
+  pattern.remove_suffix(kCloseLength);
   while (!pattern.empty()) {
     if (pattern.starts_with(kWord)) {
       pattern.remove_prefix(kWord.size());

@@ -7,7 +7,7 @@
 
 namespace hallmark::app {
 
-// `^[a-zA-Z0-9:/_-]+$`, `[\w]+`, `[\u0020-\u00FF]+`: anchors may be left out. Every
+// `^[a-zA-Z0-9:/_-]+$`, `[\w]+`, `[\u0020-\u00FF]*`: anchors may be left out. Every
 // pattern of the KMS schema that Hallmark needs has this form, so matching is one pass without a
 // regular-expression engine, whose recursion a long input could exhaust.
 class CharacterClass {

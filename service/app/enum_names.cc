@@ -1,47 +1,10 @@
 #include "service/app/enum_names.h"
 
-#include "hallmark/v1/options.pb.h"
+#include "proto/kms_names.h"
 
-#include <cctype>
 #include <cstdlib>
 
 namespace hallmark::app {
-namespace {
-
-// "MAC_ALGORITHM_" is 14 for "MacAlgorithm": one character per letter, one per word.
-std::size_t PrefixLength(std::string_view enum_name) {
-  std::size_t length = enum_name.size() + 1;
-  for (std::size_t i = 1; i < enum_name.size(); ++i) {
-    if (std::isupper(static_cast<unsigned char>(enum_name[i])) != 0) ++length;
-  }
-  return length;
-}
-
-}  // namespace
-
-std::string_view KmsName(const google::protobuf::EnumValueDescriptor& value) {
-  if (value.options().HasExtension(v1::kms_name)) return value.options().GetExtension(v1::kms_name);
-  return std::string_view(value.name()).substr(PrefixLength(value.type()->name()));
-}
-
-const google::protobuf::EnumValueDescriptor* FindByKmsName(
-    const google::protobuf::EnumDescriptor& type, std::string_view name) {
-  for (int i = 0; i < type.value_count(); ++i) {
-    const auto* value = type.value(i);
-    if (value->number() != 0 && KmsName(*value) == name) return value;
-  }
-  return nullptr;
-}
-
-std::string KmsNames(const google::protobuf::EnumDescriptor& type) {
-  std::string names;
-  for (int i = 0; i < type.value_count(); ++i) {
-    const auto* value = type.value(i);
-    if (value->number() == 0) continue;
-    names.append(names.empty() ? "[" : ", ").append(KmsName(*value));
-  }
-  return names + "]";
-}
 
 std::optional<KeySpec> FromProto(v1::KeySpec spec) {
   for (const KeySpecRow& row : kKeySpecs) {
@@ -110,11 +73,11 @@ v1::OriginType ToProto(Origin origin) {
 }
 
 std::string_view KmsNameOf(v1::GrantOperation operation) {
-  return KmsName(*v1::GrantOperation_descriptor()->FindValueByNumber(operation));
+  return proto::KmsName(*v1::GrantOperation_descriptor()->FindValueByNumber(operation));
 }
 
 v1::GrantOperation ToGrantOperation(Operation operation) {
-  const auto* value = FindByKmsName(*v1::GrantOperation_descriptor(), Name(operation));
+  const auto* value = proto::FindByKmsName(*v1::GrantOperation_descriptor(), Name(operation));
   if (value == nullptr) std::abort();
   return static_cast<v1::GrantOperation>(value->number());
 }

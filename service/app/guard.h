@@ -19,4 +19,19 @@ auto Guarded(F&& f) -> decltype(f()) {
   }
 }
 
+// What the caller is told when an exception reached a front: a bug of ours, or no memory. Called
+// inside a catch block; the exception's own text is for the log.
+inline Status UnexpectedFailure() noexcept try {
+  constexpr auto kMessage = "The request failed because of an internal error. Try again.";
+  try {
+    throw;
+  } catch (const std::exception& bug) {
+    return Fail(Exception::kKMSInternalException, kMessage, bug.what());
+  } catch (...) {
+    return Fail(Exception::kKMSInternalException, kMessage, "an exception of unknown type");
+  }
+} catch (...) {  // no memory for the texts
+  return Fail(Exception::kKMSInternalException);
+}
+
 }  // namespace hallmark::app

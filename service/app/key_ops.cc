@@ -1,4 +1,5 @@
 #include "keystate/key_state.h"
+#include "proto/kms_names.h"
 #include "service/app/enum_names.h"
 #include "service/app/key_creation.h"
 #include "service/app/key_policy.h"
@@ -42,10 +43,10 @@ void FillMetadata(const KeyRecord& key, const std::string& arn, v1::KeyMetadata*
 }
 
 std::string_view KmsNameOf(v1::KeySpec spec) {
-  return KmsName(*v1::KeySpec_descriptor()->FindValueByNumber(spec));
+  return proto::KmsName(*v1::KeySpec_descriptor()->FindValueByNumber(spec));
 }
 std::string_view KmsNameOf(v1::KeyUsage usage) {
-  return KmsName(*v1::KeyUsage_descriptor()->FindValueByNumber(usage));
+  return proto::KmsName(*v1::KeyUsage_descriptor()->FindValueByNumber(usage));
 }
 
 Status Unsupported(const std::string& what) {

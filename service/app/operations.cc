@@ -2,6 +2,7 @@
 
 #include "service/app/guard.h"
 #include "service/app/operation_functions.h"
+#include "service/app/other_usages.h"
 #include "service/app/pipeline.h"
 #include "service/app/validation.h"
 
@@ -58,6 +59,20 @@ constexpr std::array kOperations = {
 #undef HALLMARK_SERVED
 };
 
+// INVARIANT: a row's function is the one for its request.
+template <class Request>
+constexpr Status (*kRefuse)(Engine&, CallContext&, const Request&,
+                            v1::UseOtherwiseResponse*) = &RefuseOtherUsage;
+
+constexpr std::array kOtherUsages = {
+#define HALLMARK_SERVED(name, lane, forms)
+#define HALLMARK_OTHER_USAGE(name, request)                                \
+  OperationRow{Operation::k##name, Lane::kMemory, KeyIdForms::kKeyOrAlias, \
+               &Erased<kRefuse<v1::request>>::Run},
+#include "service/app/served_operations.def"
+#undef HALLMARK_SERVED
+};
+
 // On the control pool: what was decided at arrival may have been waiting.
 void RunControl(Engine& engine, const OperationRow& row, const CallPtr& call,
                 const Message& request, Message* response, const Done& done) {
@@ -89,6 +104,9 @@ std::span<const OperationRow> Operations() { return kOperations; }
 
 const OperationRow& Row(Operation operation) {
   for (const OperationRow& row : kOperations) {
+    if (row.operation == operation) return row;
+  }
+  for (const OperationRow& row : kOtherUsages) {
     if (row.operation == operation) return row;
   }
   std::abort();  // a front serves only what is in the table

@@ -30,9 +30,9 @@ struct OperationRow {
               google::protobuf::Message* response, const Done& done);
 };
 
-// In alphabetical order.
+// What is served, in alphabetical order; without the operations of other usages.
 std::span<const OperationRow> Operations();
-// INVARIANT: the operation is served; a front asks only for what it serves.
+// INVARIANT: there is such a row; a front asks only for what it has.
 const OperationRow& Row(Operation operation);
 
 // The whole way of a request behind a front: room in the audit log → validate → run in the

@@ -127,6 +127,10 @@ Result<KeyViewPtr> LookUpKey(const Engine& engine, const CallContext& call,
 
 Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
                                                        const CallContext& call) {
+  if (!call.access_key_id.empty()) {
+    if (auto signer = engine.principals.FindByAccessKey(call.access_key_id)) return signer;
+    return Fail(Exception::kUnrecognizedClientException, "The access key is no longer registered.");
+  }
   std::shared_ptr<const Principal> caller =
       call.spiffe_id.empty() ? engine.principals.FindByFingerprint(call.fingerprint)
                              : engine.principals.FindBySpiffeId(call.spiffe_id);

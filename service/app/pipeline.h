@@ -81,7 +81,8 @@ Result<KeyViewPtr> LookUpKey(const Engine& engine, const CallContext& call,
 
 // Who the caller of a call that has waited is by now.
 //
-// Errors: UnrecognizedClientException when its certificate was removed or has expired meanwhile.
+// Errors: UnrecognizedClientException when its access key or certificate was removed, or the
+//   certificate has expired, meanwhile.
 Result<std::shared_ptr<const Principal>> CurrentCaller(const Engine& engine,
                                                        const CallContext& call);
 

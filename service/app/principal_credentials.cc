@@ -51,7 +51,7 @@ Result<std::string> EncryptedSecret(const PrincipalAdmin& admin, const Request& 
   if (!request.has_recipient_public_key()) return std::string();
   HALLMARK_ASSIGN_OR_RETURN(const SecretRecipient recipient,
                             SecretRecipient::Parse(AsBytes(request.recipient_public_key())));
-  return recipient.Encrypt(admin.sealer.DeriveSecret("secret access key " + access_key_id));
+  return recipient.Encrypt(DeriveSecretAccessKey(admin.sealer, access_key_id));
 }
 
 // `fingerprint` was validated: 64 hexadecimal digits.

@@ -2,8 +2,8 @@
 
 #include "hallmark/v1/options.pb.h"
 #include "keystate/mutex.h"
+#include "proto/kms_names.h"
 #include "service/app/character_class.h"
-#include "service/app/enum_names.h"
 
 #include <cctype>
 #include <memory>
@@ -124,12 +124,13 @@ void CheckString(const FieldRule& rule, const std::string& text, const std::stri
   }
 }
 
-void CheckEnum(const FieldDescriptor& field, int number, const std::string& path,
-               Violations& violations) {
+void CheckEnum(const Message& message, const FieldDescriptor& field, int number,
+               const std::string& path, Violations& violations) {
   // Zero is "unspecified", which no list may hold.
   if (number != 0 && field.enum_type()->FindValueByNumber(number) != nullptr) return;
-  violations.Add(std::to_string(number), path,
-                 "Member must satisfy enum value set: " + KmsNames(*field.enum_type()));
+  const auto name = proto::UnknownName(message, field, number);
+  violations.Add(name ? std::string(*name) : std::to_string(number), path,
+                 "Member must satisfy enum value set: " + proto::KmsNames(*field.enum_type()));
 }
 
 void CheckNumber(const FieldRule& rule, std::int64_t number, const std::string& path,
@@ -169,7 +170,7 @@ void CheckSingular(const FieldRule& rule, const Message& message, const std::str
       break;
     }
     case FieldDescriptor::CPPTYPE_ENUM:
-      CheckEnum(*field, reflection.GetEnumValue(message, field), path, violations);
+      CheckEnum(message, *field, reflection.GetEnumValue(message, field), path, violations);
       break;
     case FieldDescriptor::CPPTYPE_INT32:
       CheckNumber(rule, reflection.GetInt32(message, field), path, violations);
@@ -209,8 +210,8 @@ void CheckRepeated(const FieldRule& rule, const Message& message, const std::str
                   c.has_item_max_length() ? std::optional(c.item_max_length()) : std::nullopt,
                   c.sensitive() ? std::nullopt : std::optional(text), item_path, violations);
     } else if (rule.field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
-      CheckEnum(*rule.field, reflection.GetRepeatedEnumValue(message, rule.field, i), item_path,
-                violations);
+      CheckEnum(message, *rule.field, reflection.GetRepeatedEnumValue(message, rule.field, i),
+                item_path, violations);
     } else if (rule.field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       CheckMessage(reflection.GetRepeatedMessage(message, rule.field, i), item_path + ".",
                    violations);

@@ -3,9 +3,9 @@
 #include "hallmark/v1/options.pb.h"
 #include "keystate/grants/grant_set.h"
 #include "keystate/policy/policy_time.h"
+#include "proto/kms_names.h"
 #include "service/app/access.h"
-#include "service/app/enum_names.h"
-#include "service/audit/json_writer.h"
+#include "service/json/json_writer.h"
 
 #include <google/protobuf/descriptor.h>
 
@@ -30,8 +30,8 @@ constexpr const char* kUnrecordable =
 constexpr std::size_t kMaxText = 2048;
 // Names, ids, addresses.
 constexpr std::size_t kMaxShortText = 256;
-// Of a request: one text, one list, and all texts but a policy. Field names and enums take the rest
-// of kMaxParameterBytes.
+// Of a request: one text, one list, and all texts but a policy. Field names and known enum values
+// take the rest of kMaxParameterBytes.
 constexpr std::size_t kMaxParameter = 1024;
 constexpr int kMaxItems = 50;
 // Of a call that was refused.
@@ -100,7 +100,9 @@ void ParameterWriter::WriteValue(const Message& message, const FieldDescriptor& 
       const int number = repeated ? reflection.GetRepeatedEnumValue(message, &field, index)
                                   : reflection.GetEnumValue(message, &field);
       const auto* value = field.enum_type()->FindValueByNumber(number);
-      return value == nullptr ? out_->Number(number) : out_->Text(app::KmsName(*value));
+      if (value != nullptr) return out_->Text(proto::KmsName(*value));
+      const auto name = proto::UnknownName(message, field, number);
+      return name ? WriteText(field, std::string(*name)) : out_->Number(number);
     }
     case FieldDescriptor::CPPTYPE_BOOL:
       return out_->Bool(repeated ? reflection.GetRepeatedBool(message, &field, index)
@@ -198,6 +200,9 @@ void WriteIdentity(const app::AuditEvent& event, JsonWriter* out) {
     out->Member("principalId", record.unique_id, kMaxShortText);
     out->Member("arn", record.arn.text(), kMaxText);
     out->Member("accountId", record.arn.account().text(), kMaxShortText);
+    if (!event.access_key_id.empty()) {
+      out->Member("accessKeyId", event.access_key_id, kMaxShortText);
+    }
   }
   out->EndObject();
 }

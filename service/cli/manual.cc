@@ -133,11 +133,13 @@ std::string DaemonManual(const std::string& version) {
   std::string page = Heading("hallmarkd", "8", version, "serve MACs from a PKCS#11 token");
   page += Section("SYNOPSIS") + ".B hallmarkd \\-\\-config\n.I FILE\n.br\n" +
           ".B hallmarkd \\-\\-check\\-config\n.I FILE\n";
-  page += Section("DESCRIPTION") +
-          Prose(
-              "Serves hallmark.v1.KeyService over mutual TLS, and administration on a Unix "
-              "socket. The token is made known once, before the first start, by hallmark token "
-              "init.");
+  page +=
+      Section("DESCRIPTION") +
+      Prose(
+          "Serves hallmark.v1.KeyService over mutual TLS, the protocol of AWS KMS over HTTPS if "
+          "aws.listen says where, and administration on a Unix socket. The token is made known "
+          "once, before the first start, by hallmark token "
+          "init.");
   page += Section("OPTIONS") + Item("--config FILE", "Serve with this configuration.") +
           Item("--check-config FILE",
                "Print every mistake in a configuration with its line, and end. Also looks for the "

@@ -2,7 +2,7 @@
 
 #include "hallmark/v1/options.pb.h"
 #include "proto/comments.h"
-#include "service/app/enum_names.h"
+#include "proto/kms_names.h"
 #include "service/cli/checksums.h"
 #include "service/cli/examples.h"
 #include "service/cli/names.h"
@@ -60,7 +60,7 @@ std::string Limits(const FieldDescriptor& field) {
   }
   if (field.type() == FieldDescriptor::TYPE_BYTES) parts.emplace_back("base64, or fileb://PATH");
   if (field.type() == FieldDescriptor::TYPE_ENUM)
-    parts.push_back(app::KmsNames(*field.enum_type()));
+    parts.push_back(proto::KmsNames(*field.enum_type()));
   if (IsExtension(field)) parts.emplace_back("not in KMS");
   std::string text;
   for (const std::string& part : parts) text += (text.empty() ? "" : "; ") + part;
@@ -104,7 +104,7 @@ std::vector<std::string> NamesOf(const google::protobuf::EnumDescriptor& type) {
   std::vector<std::string> names;
   for (int i = 0; i < type.value_count(); ++i) {
     // An enum's zero means that it is not given.
-    if (type.value(i)->number() != 0) names.emplace_back(app::KmsName(*type.value(i)));
+    if (type.value(i)->number() != 0) names.emplace_back(proto::KmsName(*type.value(i)));
   }
   return names;
 }

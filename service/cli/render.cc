@@ -1,7 +1,7 @@
 #include "service/cli/render.h"
 
-#include "service/app/enum_names.h"
-#include "service/cli/base64.h"
+#include "keystate/base64.h"
+#include "proto/kms_names.h"
 #include "service/cli/names.h"
 #include "service/cli/table.h"
 
@@ -58,7 +58,7 @@ Json ValueToJson(const Message& message, const FieldDescriptor& field, std::opti
     }
     case FieldDescriptor::CPPTYPE_ENUM:
       return std::string(
-          app::KmsName(*(index ? r.GetRepeatedEnum(message, f, *index) : r.GetEnum(message, f))));
+          proto::KmsName(*(index ? r.GetRepeatedEnum(message, f, *index) : r.GetEnum(message, f))));
     case FieldDescriptor::CPPTYPE_BOOL:
       return index ? r.GetRepeatedBool(message, f, *index) : r.GetBool(message, f);
     case FieldDescriptor::CPPTYPE_INT32:

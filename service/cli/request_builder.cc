@@ -1,7 +1,7 @@
 #include "service/cli/request_builder.h"
 
-#include "service/app/enum_names.h"
-#include "service/cli/base64.h"
+#include "keystate/base64.h"
+#include "proto/kms_names.h"
 #include "service/cli/files.h"
 #include "service/cli/names.h"
 
@@ -77,9 +77,9 @@ Result<Number, UsageError> ReadNumber(const std::string& where, const std::strin
 Result<const EnumValueDescriptor*, UsageError> ReadEnum(const std::string& where,
                                                         const EnumDescriptor& type,
                                                         const std::string& word) {
-  const EnumValueDescriptor* value = app::FindByKmsName(type, word);
+  const EnumValueDescriptor* value = proto::FindByKmsName(type, word);
   if (value != nullptr) return value;
-  return Wrong(where, "'" + word + "' is not one of " + app::KmsNames(type));
+  return Wrong(where, "'" + word + "' is not one of " + proto::KmsNames(type));
 }
 
 // Sets a singular field, or adds to a repeated one.

@@ -2,6 +2,7 @@
 
 #include "service/config/config_field.h"
 #include "service/config/config_files.h"
+#include "service/config/config_keys.h"
 
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,137 +22,21 @@ namespace {
 
 using pkcs11::TokenOptions;
 
-constexpr Effect kLive = Effect::kLive;
-constexpr Effect kNextStart = Effect::kNextStart;
-
-constexpr std::string_view kTokenSection = "token";
 constexpr std::size_t kMaxTokenIdLength = 64;
-
-// What a key sets: the member that a chain of pointers to members leads to.
-template <class Target>
-struct Value {
-  bool (*same)(const Target& a, const Target& b);
-  void (*copy)(const Target& from, Target& to);
-};
-template <class Target, auto... kPath>
-constexpr Value<Target> kMember{
-    [](const Target& a, const Target& b) { return (a.*....*kPath) == (b.*....*kPath); },
-    [](const Target& from, Target& to) { (to.*....*kPath) = (from.*....*kPath); }};
-template <auto... kPath>
-constexpr Value<Config> kIn = kMember<Config, kPath...>;
-template <auto kPath>
-constexpr Value<TokenOptions> kInToken = kMember<TokenOptions, kPath>;
-
-// One key of a section; the section "" is the top of the file.
-template <class Target>
-struct KeyRow {
-  std::string_view section;
-  std::string_view key;
-  Effect effect;
-  Value<Target> value;
-  void (*read)(Field field, Target& target);
-};
-
-constexpr std::array<std::string_view, 4> kLogLevels{"debug", "info", "warning", "error"};
-constexpr std::array<std::string_view, 2> kLogFormats{"json", "text"};
-
-// Tables that are sized by their rows.
-// NOLINTBEGIN(modernize-avoid-c-arrays)
-constexpr KeyRow<Config> kKeys[] = {
-    {"", "endpoints_file", kNextStart, kIn<&Config::endpoints_file>,
-     [](Field f, Config& c) { f.OptionalPath(c.endpoints_file); }},
-    {"site", "partition", kNextStart, kIn<&Config::site, &Site::partition>,
-     [](Field f, Config& c) { f.ArnPart(c.site.partition); }},
-    {"site", "region", kNextStart, kIn<&Config::site, &Site::region>,
-     [](Field f, Config& c) { f.ArnPart(c.site.region); }},
-    {"grpc", "listen", kNextStart, kIn<&Config::grpc, &Config::Grpc::listen>,
-     [](Field f, Config& c) { f.Address(c.grpc.listen); }},
-    {"grpc", "max_connections", kLive, kIn<&Config::grpc, &Config::Grpc::max_connections>,
-     [](Field f, Config& c) { f.Count(c.grpc.max_connections, 1, 100'000); }},
-    {"grpc", "max_connections_per_address", kLive,
-     kIn<&Config::grpc, &Config::Grpc::max_connections_per_address>,
-     [](Field f, Config& c) { f.Count(c.grpc.max_connections_per_address, 1, 100'000); }},
-    {"grpc", "handshake_timeout_ms", kNextStart,
-     kIn<&Config::grpc, &Config::Grpc::handshake_timeout>,
-     [](Field f, Config& c) { f.Milliseconds(c.grpc.handshake_timeout, 100, 60'000); }},
-    {"grpc", "max_call_ms", kLive, kIn<&Config::grpc, &Config::Grpc::max_call_duration>,
-     [](Field f, Config& c) { f.Milliseconds(c.grpc.max_call_duration, 100, 600'000); }},
-    {"grpc", "drain_timeout_ms", kLive, kIn<&Config::grpc, &Config::Grpc::drain_timeout>,
-     [](Field f, Config& c) { f.Milliseconds(c.grpc.drain_timeout, 0, 600'000); }},
-    {"tls", "certificate", kLive, kIn<&Config::tls, &Config::Tls::certificate>,
-     [](Field f, Config& c) { f.Path(c.tls.certificate); }},
-    {"tls", "private_key", kLive, kIn<&Config::tls, &Config::Tls::private_key>,
-     [](Field f, Config& c) { f.Path(c.tls.private_key); }},
-    {"tls", "client_ca", kLive, kIn<&Config::tls, &Config::Tls::client_ca>,
-     [](Field f, Config& c) { f.Path(c.tls.client_ca); }},
-    {"tls", "trust_domains", kLive, kIn<&Config::tls, &Config::Tls::trust_domains>,
-     [](Field f, Config& c) { f.OptionalPath(c.tls.trust_domains); }},
-    {"admin", "socket", kNextStart, kIn<&Config::admin_socket>,
-     [](Field f, Config& c) { f.Path(c.admin_socket); }},
-    {"store", "directory", kNextStart, kIn<&Config::store_directory>,
-     [](Field f, Config& c) { f.Path(c.store_directory); }},
-    {"limits", "keys_per_account", kNextStart,
-     kIn<&Config::limits, &Config::Limits::keys_per_account>,
-     [](Field f, Config& c) { f.Count(c.limits.keys_per_account, 1, 100'000'000); }},
-    {"limits", "keys_per_token", kNextStart, kIn<&Config::limits, &Config::Limits::keys_per_token>,
-     [](Field f, Config& c) { f.Count(c.limits.keys_per_token, 0, 100'000'000); }},
-    {"metrics", "listen", kNextStart, kIn<&Config::metrics_listen>,
-     [](Field f, Config& c) { f.OptionalLoopbackAddress(c.metrics_listen); }},
-    {"log", "level", kLive, kIn<&Config::log, &Config::Log::level>,
-     [](Field f, Config& c) {
-       std::size_t level = kLogLevels.size();
-       f.Choice(kLogLevels, level);
-       if (level < kLogLevels.size()) c.log.level = kLogLevels[level];
-     }},
-    {"log", "format", kNextStart, kIn<&Config::log, &Config::Log::format>,
-     [](Field f, Config& c) {
-       std::size_t format = c.log.format == LogFormat::kJson ? 0 : 1;
-       f.Choice(kLogFormats, format);
-       c.log.format = format == 0 ? LogFormat::kJson : LogFormat::kText;
-     }},
-    {"log", "file", kLive, kIn<&Config::log, &Config::Log::file>,
-     [](Field f, Config& c) { f.OptionalPath(c.log.file); }},
-    {"audit", "file", kNextStart, kIn<&Config::audit_file>,
-     [](Field f, Config& c) { f.Path(c.audit_file); }},
-};
-
-constexpr KeyRow<TokenOptions> kTokenKeys[] = {
-    {"token", "module", kNextStart, kInToken<&TokenOptions::module>,
-     [](Field f, TokenOptions& t) { f.Path(t.module); }},
-    {"token", "uri", kNextStart, kInToken<&TokenOptions::uri>,
-     [](Field f, TokenOptions& t) { f.TokenUri(t.uri); }},
-    {"token", "init_args", kNextStart, kInToken<&TokenOptions::init_args>,
-     [](Field f, TokenOptions& t) { f.OptionalText(t.init_args); }},
-    {"token", "sync_path", kNextStart, kInToken<&TokenOptions::sync_path>,
-     [](Field f, TokenOptions& t) { f.OptionalPath(t.sync_path); }},
-    {"token", "sessions", kNextStart, kInToken<&TokenOptions::sessions>,
-     [](Field f, TokenOptions& t) { f.Count(t.sessions, 0, 1'024); }},
-    {"token", "max_queued", kNextStart, kInToken<&TokenOptions::max_queued>,
-     [](Field f, TokenOptions& t) { f.Count(t.max_queued, 1, 1'000'000); }},
-    {"token", "key_copies", kNextStart, kInToken<&TokenOptions::key_copies>,
-     [](Field f, TokenOptions& t) { f.Flag(t.key_copies); }},
-};
-// NOLINTEND(modernize-avoid-c-arrays)
-
-std::string Qualified(std::string_view section, std::string_view key) {
-  return section.empty() ? std::string(key) : std::string(section) + "." + std::string(key);
-}
 
 // Reads one section by its rows; whatever has no row is a mistake. `shown` is the section's name in
 // mistakes; sections within it are read elsewhere if `known_sections` names them.
-template <class Target, std::size_t N>
-void ReadSection(const toml::table& table,
-                 const KeyRow<Target> (&rows)[N],  // NOLINT(modernize-avoid-c-arrays): deduced
+template <class Target>
+void ReadSection(const toml::table& table, std::span<const KeyRow<Target>> rows,
                  std::string_view section, const std::string& shown,
                  std::span<const std::string_view> known_sections, Target& target,
                  Mistakes& mistakes) {
   for (const auto& [key, node] : table) {
     const std::string_view name = key.str();
-    const auto row =
-        std::find_if(std::begin(rows), std::end(rows), [&](const KeyRow<Target>& candidate) {
-          return candidate.section == section && candidate.key == name;
-        });
-    if (row != std::end(rows)) {
+    const auto row = std::find_if(rows.begin(), rows.end(), [&](const KeyRow<Target>& candidate) {
+      return candidate.section == section && candidate.key == name;
+    });
+    if (row != rows.end()) {
       row->read(Field(node, Qualified(shown, name), mistakes), target);
       continue;
     }
@@ -170,7 +55,7 @@ void ReadSection(const toml::table& table,
 
 std::vector<std::string_view> SectionNames() {
   std::vector<std::string_view> names{kTokenSection};
-  for (const KeyRow<Config>& row : kKeys) {
+  for (const KeyRow<Config>& row : KeysOfFile()) {
     if (!row.section.empty() && names.back() != row.section) names.push_back(row.section);
   }
   return names;
@@ -197,7 +82,7 @@ void ReadToken(std::string_view id, const toml::node& node, Config& config, Mist
   }
   pkcs11::TokenOptions token;
   token.token_id = id;
-  ReadSection(*table, kTokenKeys, kTokenSection, shown, {}, token, mistakes);
+  ReadSection(*table, KeysOfToken(), kTokenSection, shown, {}, token, mistakes);
   for (const char* required : {"module", "uri"}) {
     if (!table->contains(required)) {
       mistakes.Add(line, Qualified(shown, required), "missing; there is no default for it");
@@ -259,71 +144,23 @@ void CheckWhole(const toml::table& file, const Config& config, Mistakes& mistake
                  "the absolute path is longer than the " + std::to_string(kMaxSocketPath) +
                      " bytes that a Unix socket allows; choose a shorter one");
   }
-  if (config.grpc.max_connections_per_address > config.grpc.max_connections) {
+  const auto check_limits = [&](const std::string& section, std::size_t of_address,
+                                std::size_t of_all) {
+    if (of_address <= of_all) return;
     // Either of them may be a default.
-    mistakes.Add(std::max(line_of("grpc", "max_connections_per_address"),
-                          line_of("grpc", "max_connections")),
-                 "grpc.max_connections_per_address",
-                 "must not exceed grpc.max_connections (" +
-                     std::to_string(config.grpc.max_connections) + ")");
-  }
-}
-
-}  // namespace
-
-std::vector<std::string> ConfigKeys() {
-  std::vector<std::string> keys;
-  for (const KeyRow<Config>& row : kKeys) keys.push_back(Qualified(row.section, row.key));
-  for (const auto& row : kTokenKeys) keys.push_back(Qualified("token.<id>", row.key));
-  return keys;
-}
-
-std::vector<ConfigChange> ChangedKeys(const Config& running, const Config& wanted) {
-  std::vector<ConfigChange> changes;
-  for (const KeyRow<Config>& row : kKeys) {
-    if (!row.value.same(running, wanted)) {
-      changes.push_back({Qualified(row.section, row.key), row.effect});
-    }
-  }
-  const auto find = [](const Config& config, const std::string& id) {
-    return std::find_if(
-        config.tokens.begin(), config.tokens.end(),
-        [&id](const pkcs11::TokenOptions& candidate) { return candidate.token_id == id; });
+    mistakes.Add(
+        std::max(line_of(section, "max_connections_per_address"),
+                 line_of(section, "max_connections")),
+        section + ".max_connections_per_address",
+        "must not exceed " + section + ".max_connections (" + std::to_string(of_all) + ")");
   };
-  for (const pkcs11::TokenOptions& token : running.tokens) {
-    const std::string shown = Qualified(kTokenSection, token.token_id);
-    const auto same_id = find(wanted, token.token_id);
-    if (same_id == wanted.tokens.end()) {
-      changes.push_back({shown, Effect::kNextStart});
-      continue;
-    }
-    for (const auto& row : kTokenKeys) {
-      if (!row.value.same(token, *same_id)) {
-        changes.push_back({Qualified(shown, row.key), row.effect});
-      }
-    }
-  }
-  for (const pkcs11::TokenOptions& token : wanted.tokens) {
-    if (find(running, token.token_id) == running.tokens.end()) {
-      changes.push_back({Qualified(kTokenSection, token.token_id), Effect::kNextStart});
-    }
-  }
-  return changes;
-}
-
-void TakeOverLive(const Config& wanted, Config& running) {
-  for (const KeyRow<Config>& row : kKeys) {
-    if (row.effect == Effect::kLive) row.value.copy(wanted, running);
+  check_limits("grpc", config.grpc.max_connections_per_address, config.grpc.max_connections);
+  check_limits("aws", config.aws.max_connections_per_address, config.aws.max_connections);
+  if (config.aws.listen == config.grpc.listen && !config.aws.listen.ends_with(":0")) {
+    mistakes.Add(line_of("aws", "listen"), "aws.listen",
+                 "is grpc.listen, too (" + config.grpc.listen + "); each needs a port of its own");
   }
 }
-
-bool IsLive(std::string_view key) {
-  return std::any_of(std::begin(kKeys), std::end(kKeys), [key](const KeyRow<Config>& row) {
-    return row.effect == Effect::kLive && Qualified(row.section, row.key) == key;
-  });
-}
-
-namespace {
 
 // The file names the module that we load: whoever may write it may run code as us.
 void CheckOwner(const std::filesystem::path& file, Mistakes& mistakes) {
@@ -362,12 +199,12 @@ Config Read(const std::filesystem::path& file, Named files, Mistakes& mistakes) 
   try {
     const toml::table table = toml::parse(text, file.string());
     const std::vector<std::string_view> sections = SectionNames();
-    ReadSection(table, kKeys, "", "", sections, config, mistakes);
+    ReadSection(table, KeysOfFile(), "", "", sections, config, mistakes);
     for (const std::string_view section : sections) {
       const toml::node* node = table.get(section);
       if (node == nullptr || section == kTokenSection) continue;
       if (const toml::table* content = node->as_table()) {
-        ReadSection(*content, kKeys, section, std::string(section), {}, config, mistakes);
+        ReadSection(*content, KeysOfFile(), section, std::string(section), {}, config, mistakes);
       } else {
         mistakes.Add(node->source().begin.line, section,
                      "must be a section, [" + std::string(section) + "]");

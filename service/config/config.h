@@ -29,6 +29,20 @@ struct Config {
     std::chrono::milliseconds drain_timeout{10'000};
   } grpc;
 
+  // The AWS protocol, with TLS and the limits of calls that gRPC has.
+  struct Aws {
+    std::string listen;  // empty: not served
+    std::size_t max_connections = 1000;
+    std::size_t max_connections_per_address = 256;
+    std::chrono::milliseconds handshake_timeout{5'000};
+    std::chrono::milliseconds request_timeout{10'000};
+    std::chrono::milliseconds idle_timeout{60'000};
+  } aws;
+
+  struct Sigv4 {
+    bool allow_replay = false;
+  } sigv4;
+
   struct Tls {
     std::filesystem::path certificate = "tls/server.pem";
     std::filesystem::path private_key = "tls/server.key";

@@ -177,9 +177,21 @@ void Field::Address(std::string& target) {
   const std::string* text = AsText();
   if (text == nullptr) return;
   if (!ParseAddress(*text)) {
-    return Mistake("must be an IP address with a port, like \"127.0.0.1:9443\" or \"[::1]:9443\"");
+    return Mistake(
+        "must be an IP address with a port of 0 to 65535, like \"127.0.0.1:9443\" or "
+        "\"[::1]:9443\"");
   }
   target = *text;
+}
+
+void Field::OptionalAddress(std::string& target) {
+  const std::string* text = AsText();
+  if (text == nullptr) return;
+  if (text->empty()) {
+    target.clear();
+  } else {
+    Address(target);
+  }
 }
 
 void Field::OptionalLoopbackAddress(std::string& target) {

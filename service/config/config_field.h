@@ -49,6 +49,8 @@ class Field {
   void Milliseconds(std::chrono::milliseconds& target, std::int64_t lowest, std::int64_t highest);
   // "127.0.0.1:9443" or "[::1]:9443"; port 0 lets the system choose.
   void Address(std::string& target);
+  // The same; empty: none.
+  void OptionalAddress(std::string& target);
   // The same, of this machine only; empty: none.
   void OptionalLoopbackAddress(std::string& target);
   // The index of the value in `choices`.

@@ -29,10 +29,34 @@ constexpr std::array kGrpc{
             "Milliseconds that a client has for the TLS handshake; 100 to 60000."},
     KeyHelp{"max_call_ms", "10000", true,
             "Milliseconds after which a call is answered with a time-out, whatever deadline the "
-            "client set; 100 to 600000."},
+            "client set, over gRPC and AWS's protocol; 100 to 600000."},
     KeyHelp{"drain_timeout_ms", "10000", true,
-            "Milliseconds that calls under way have to finish after SIGTERM; at most 600000. 0: "
-            "they are cut off at once."},
+            "Milliseconds that calls under way have to finish after SIGTERM, of both protocols; at "
+            "most 600000. 0: they are cut off at once."},
+};
+constexpr std::array kAws{
+    KeyHelp{"listen", "\"\"", true,
+            "IP address and port for the clients of AWS KMS (HTTPS), like \"127.0.0.1:9444\". Port "
+            "0: the system chooses; see endpoints_file. Empty: not served."},
+    KeyHelp{"max_connections", "1000", true,
+            "Open connections; more are refused before the handshake. At least 1."},
+    KeyHelp{"max_connections_per_address", "256", true,
+            "The same from one address; at most max_connections."},
+    KeyHelp{"handshake_timeout_ms", "5000", true,
+            "Milliseconds that a client has for the TLS handshake; 100 to 60000."},
+    KeyHelp{
+        "request_timeout_ms", "10000", true,
+        "Milliseconds that a client has for the headers of a request once it has begun, for its "
+        "body, and for taking the answer; 100 to 600000."},
+    KeyHelp{"idle_timeout_ms", "60000", true,
+            "Milliseconds that a connection may wait for its next request; 100 to 3600000."},
+};
+constexpr std::array kSigv4{
+    KeyHelp{
+        "allow_replay", "false", true,
+        "true: a signature that was seen before is taken again, for operations that change "
+        "something, too. Others may always be repeated within the five minutes that a signature "
+        "is good for."},
 };
 constexpr std::array kTls{
     KeyHelp{"certificate", "\"tls/server.pem\"", true,
@@ -113,6 +137,8 @@ constexpr std::array kReference{
     SectionHelp{"site", "Where the service stands. A store keeps for ever what it was made with.",
                 kSite},
     SectionHelp{"grpc", "The service for callers.", kGrpc},
+    SectionHelp{"aws", "The service for clients of AWS KMS.", kAws},
+    SectionHelp{"sigv4", "How their requests are signed.", kSigv4},
     SectionHelp{"tls", "Who we are to callers, and whom we let connect.", kTls},
     SectionHelp{"limits",
                 "How many keys there may be, in every state; CreateKey beyond is "

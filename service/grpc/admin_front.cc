@@ -2,9 +2,9 @@
 
 #include "service/app/explain_ops.h"
 #include "service/app/guard.h"
+#include "service/app/request_id.h"
 #include "service/grpc/deadline.h"
 #include "service/grpc/peer_address.h"
-#include "service/grpc/request_id.h"
 #include "service/grpc/status.h"
 #include "service/grpc/unary_call.h"
 
@@ -161,10 +161,7 @@ void AdminFront::Conclude(Call& call, const Status& outcome) noexcept {
 void AdminFront::RefuseStranger(Call& call) {
   const Status refusal = Fail(Exception::kUnsupportedOperationException,
                               "AdminService is served on the Unix socket admin.socket only.");
-  if (const auto passed_over = strangers_.Note(call.started)) {
-    app::AuditEvent event = call.Event();
-    event.unrecorded = *passed_over;
-    app::RecordRefusal(audit_, event, refusal);
+  if (app::RecordStranger(strangers_, call.started, audit_, call.Event(), refusal)) {
     Tell(call, refusal);
   }
   call.Answer(ToGrpcStatus(refusal, call.request_id));
@@ -173,7 +170,7 @@ void AdminFront::RefuseStranger(Call& call) {
 void AdminFront::Serve(const std::shared_ptr<Call>& call) {
   bool taken = false;
   try {
-    call->request_id = NewRequestId();
+    call->request_id = app::NewRequestId();
     call->started = principals_.clock.SteadyNow();
     call->peer = PeerAddress(call->context().peer());
     call->context().AddInitialMetadata("x-hallmark-request-id", call->request_id);
@@ -192,7 +189,7 @@ void AdminFront::Serve(const std::shared_ptr<Call>& call) {
     if (taken) return;
     Conclude(*call, Unexpected(Throttled(kRetry, "the queue of administration is full")));
   } catch (...) {
-    if (!taken && !call->answered()) Conclude(*call, UnexpectedFailure());
+    if (!taken && !call->answered()) Conclude(*call, app::UnexpectedFailure());
   }
 }
 

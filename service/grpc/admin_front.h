@@ -8,9 +8,9 @@
 #include "service/app/audit.h"
 #include "service/app/engine.h"
 #include "service/app/maintenance_ops.h"
+#include "service/app/stranger_budget.h"
 #include "service/app/worker_pool.h"
 #include "service/grpc/queued_call.h"
-#include "service/grpc/stranger_budget.h"
 
 #include <atomic>
 #include <chrono>
@@ -72,7 +72,7 @@ class AdminFront final : public QueuedService {
   app::AuditSink* const audit_;
   std::atomic<std::chrono::milliseconds> max_call_duration_;
   const FinishedSink on_finished_;
-  StrangerBudget strangers_;
+  app::StrangerBudget strangers_;
   Service service_;
   std::vector<Method> methods_;
 };

@@ -1,11 +1,11 @@
 // A completion queue and the threads that serve it.
 #pragma once
 
+#include "service/net/crew.h"
+
 #include <grpcpp/completion_queue.h>
 
-#include <cstddef>
 #include <memory>
-#include <thread>
 
 namespace hallmark::grpc_front {
 
@@ -42,17 +42,15 @@ class CallQueue {
   CallQueue(const CallQueue&) = delete;
   CallQueue& operator=(const CallQueue&) = delete;
 
-  grpc::ServerCompletionQueue& queue();
+  grpc::ServerCompletionQueue& queue() { return *queue_; }
 
   // After the shutdown of the server: returns when all that was asked for has been completed.
   void ShutDown();
 
  private:
-  struct State;
-
-  const std::shared_ptr<State> state_;
+  const std::shared_ptr<grpc::ServerCompletionQueue> queue_;  // of the threads, too
   bool shut_down_ = false;
-  std::jthread watch_;
+  net::Crew crew_;
 };
 
 }  // namespace hallmark::grpc_front

@@ -1,10 +1,11 @@
 #include "service/grpc/grpc_front.h"
 
 #include "service/app/audit.h"
+#include "service/app/guard.h"
 #include "service/app/operations.h"
+#include "service/app/request_id.h"
 #include "service/grpc/deadline.h"
 #include "service/grpc/peer_address.h"
-#include "service/grpc/request_id.h"
 #include "service/grpc/status.h"
 #include "service/grpc/unary_call.h"
 
@@ -79,11 +80,8 @@ void GrpcFront::Listen(Operation operation) {
 
 void GrpcFront::Serve(const std::shared_ptr<Call>& call) {
   const auto refuse = [&](const Status& refusal) noexcept {
-    if (const auto passed_over = strangers_.Note(engine_.clock.SteadyNow())) {
-      app::AuditEvent event = app::EventOf(*call);
-      event.unrecorded = *passed_over;
-      app::RecordRefusal(engine_.audit, event, refusal);
-    }
+    app::RecordStranger(strangers_, engine_.clock.SteadyNow(), engine_.audit, app::EventOf(*call),
+                        refusal);
     try {
       engine_.on_finished(*call, refusal);
     } catch (...) {  // a lost line in the log must not cost the caller its answer
@@ -92,7 +90,7 @@ void GrpcFront::Serve(const std::shared_ptr<Call>& call) {
   };
   try {
     grpc::ServerContext& context = call->context();
-    call->request_id = NewRequestId();
+    call->request_id = app::NewRequestId();
     call->started = engine_.clock.SteadyNow();
     call->deadline = DeadlineOf(context, call->started, max_call_duration_);
     call->peer = PeerAddress(context.peer());
@@ -115,7 +113,7 @@ void GrpcFront::Serve(const std::shared_ptr<Call>& call) {
                     bare->Answer(ToGrpcStatus(status, bare->request_id));
                   });
   } catch (...) {
-    if (!call->answered()) refuse(UnexpectedFailure());
+    if (!call->answered()) refuse(app::UnexpectedFailure());
   }
 }
 

@@ -3,9 +3,9 @@
 
 #include "hallmark/v1/kms.grpc.pb.h"
 #include "service/app/engine.h"
+#include "service/app/stranger_budget.h"
 #include "service/authn/peer_identity.h"
 #include "service/grpc/queued_call.h"
-#include "service/grpc/stranger_budget.h"
 
 #include <atomic>
 #include <chrono>
@@ -44,7 +44,7 @@ class GrpcFront final : public QueuedService {
   app::Engine& engine_;
   authn::PeerAuthenticator& authenticator_;
   std::atomic<std::chrono::milliseconds> max_call_duration_;
-  StrangerBudget strangers_;
+  app::StrangerBudget strangers_;
   Service service_;
 };
 

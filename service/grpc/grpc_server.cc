@@ -29,6 +29,21 @@ constexpr std::chrono::milliseconds kLastWordsTime{50};
 // beyond it gRPC reads no further and cuts off who holds most.
 constexpr std::size_t kMaxBufferedBytes = 256 * 1024 * 1024;
 
+class HandOver final : public net::ConnectionHandler {
+ public:
+  explicit HandOver(std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc)
+      : grpc_(std::move(grpc)) {}
+  void Serve(net::UniqueFd connection, const net::Listener& listener) override {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+    parameters.listener_fd = listener.fd();
+    parameters.fd = connection.release();  // gRPC closes it
+    grpc_->HandleNewConnection(&parameters);
+  }
+
+ private:
+  const std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_;
+};
+
 void Configure(grpc::ServerBuilder& builder, const ServerOptions& options) {
   // Also bounds the wait for the client's first HTTP/2 settings, so a silent client costs this
   // long.
@@ -56,7 +71,7 @@ GrpcServer::GrpcServer(std::vector<QueuedService*> services, std::vector<std::st
 
 Result<std::unique_ptr<GrpcServer>, std::string> GrpcServer::Start(
     std::vector<Door> doors, std::vector<QueuedService*> services, const ServerOptions& options,
-    ConnectionObserver& observer) {
+    net::ConnectionObserver& observer) {
   // Debian builds abseil with its deadlock detector on, which remembers the order of all of gRPC's
   // locks at every call.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
@@ -94,8 +109,9 @@ Result<std::unique_ptr<GrpcServer>, std::string> GrpcServer::Start(
   }
 
   for (std::size_t i = 0; i < doors.size(); ++i) {
-    auto acceptor = ConnectionAcceptor::Start(std::move(doors[i].listener), doors[i].limits,
-                                              std::move(handlers[i]), observer);
+    auto acceptor = net::ConnectionAcceptor::Start(
+        std::move(doors[i].listener), doors[i].limits,
+        std::make_unique<HandOver>(std::move(handlers[i])), observer);
     if (!acceptor.has_value()) return Unexpected(std::move(acceptor).error());
     started->acceptors_.push_back(*std::move(acceptor));
   }

@@ -4,12 +4,12 @@
 #include "keystate/clock.h"
 #include "keystate/result.h"
 #include "service/grpc/call_queue.h"
-#include "service/grpc/connection_acceptor.h"
 #include "service/grpc/health_service.h"
-#include "service/grpc/listener.h"
 #include "service/grpc/queued_call.h"
 #include "service/grpc/reflection_service.h"
 #include "service/grpc/unknown_methods.h"
+#include "service/net/connection_acceptor.h"
+#include "service/net/listener.h"
 
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -25,9 +25,9 @@ namespace hallmark::grpc_front {
 
 // Where connections come in, and on what terms.
 struct Door {
-  Listener listener;
+  net::Listener listener;
   std::shared_ptr<grpc::ServerCredentials> credentials;
-  ConnectionLimits limits;
+  net::ConnectionLimits limits;
 };
 
 struct ServerOptions {
@@ -52,7 +52,7 @@ class GrpcServer {
   // Errors: one line that names the address, the reason and the remedy.
   static Result<std::unique_ptr<GrpcServer>, std::string> Start(
       std::vector<Door> doors, std::vector<QueuedService*> services, const ServerOptions& options,
-      ConnectionObserver& observer);
+      net::ConnectionObserver& observer);
   ~GrpcServer();
   GrpcServer(const GrpcServer&) = delete;
   GrpcServer& operator=(const GrpcServer&) = delete;
@@ -65,7 +65,7 @@ class GrpcServer {
   void Stop(std::chrono::system_clock::time_point deadline);
 
   // Of the door with this number, from 0.
-  ConnectionAcceptor& door(std::size_t number) { return *acceptors_[number]; }
+  net::ConnectionAcceptor& door(std::size_t number) { return *acceptors_[number]; }
 
  private:
   GrpcServer(std::vector<QueuedService*> services, std::vector<std::string> service_names);
@@ -80,7 +80,7 @@ class GrpcServer {
   UnknownMethods unknown_methods_;
   std::unique_ptr<CallQueue> queue_;  // outlives the server
   std::unique_ptr<grpc::Server> server_;
-  std::vector<std::unique_ptr<ConnectionAcceptor>> acceptors_;
+  std::vector<std::unique_ptr<net::ConnectionAcceptor>> acceptors_;
   bool stopped_ = false;
 };
 

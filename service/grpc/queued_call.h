@@ -1,8 +1,8 @@
 // A call that a call queue delivers, and the service whose calls these are.
 #pragma once
 
-#include "service/grpc/active_calls.h"
 #include "service/grpc/call_queue.h"
+#include "service/net/active_calls.h"
 
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_context.h>
@@ -29,9 +29,9 @@ class QueuedService {
   void Begin(CallQueue& queue);
 
   // Calls that have arrived and are not done.
-  ActiveCalls& active_calls() { return active_calls_; }
+  net::ActiveCalls& active_calls() { return active_calls_; }
   // Those, and the ones that are listened for: the queue may be shut down when there are none.
-  ActiveCalls& queued_calls() { return queued_calls_; }
+  net::ActiveCalls& queued_calls() { return queued_calls_; }
 
   // For the calls.
   grpc::ServerCompletionQueue& queue() { return queue_->queue(); }
@@ -42,8 +42,8 @@ class QueuedService {
 
  private:
   CallQueue* queue_ = nullptr;
-  ActiveCalls active_calls_;
-  ActiveCalls queued_calls_;
+  net::ActiveCalls active_calls_;
+  net::ActiveCalls queued_calls_;
 };
 
 // The life of one call on the queue: listened for, arrived, finished and over.

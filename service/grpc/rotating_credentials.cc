@@ -7,7 +7,7 @@
 
 namespace hallmark::grpc_front {
 
-RotatingCredentials::RotatingCredentials(TlsMaterial first)
+RotatingCredentials::RotatingCredentials(net::TlsMaterial first)
     : pending_(std::move(first)),
       credentials_(grpc_ssl_server_credentials_create_with_options(
           grpc_ssl_server_credentials_create_options_using_config_fetcher(
@@ -15,7 +15,7 @@ RotatingCredentials::RotatingCredentials(TlsMaterial first)
 
 RotatingCredentials::~RotatingCredentials() = default;
 
-void RotatingCredentials::Replace(TlsMaterial next) {
+void RotatingCredentials::Replace(net::TlsMaterial next) {
   const MutexLock lock(mu_);
   pending_ = std::move(next);
 }
@@ -28,7 +28,7 @@ void RotatingCredentials::SetAuthMetadataProcessor(
 grpc_ssl_certificate_config_reload_status RotatingCredentials::Fetch(
     void* self, grpc_ssl_server_certificate_config** config) {
   auto& credentials = *static_cast<RotatingCredentials*>(self);
-  std::optional<TlsMaterial> next;
+  std::optional<net::TlsMaterial> next;
   {
     const MutexLock lock(credentials.mu_);
     next.swap(credentials.pending_);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "keystate/mutex.h"
-#include "service/grpc/tls.h"
+#include "service/net/tls_files.h"
 
 #include <grpc/grpc_security.h>
 #include <grpcpp/security/server_credentials.h>
@@ -25,13 +25,13 @@ namespace hallmark::grpc_front {
 // Thread-safety: Replace may be called from any thread. Outlives the server.
 class RotatingCredentials final : public grpc::ServerCredentials {
  public:
-  explicit RotatingCredentials(TlsMaterial first);
+  explicit RotatingCredentials(net::TlsMaterial first);
   ~RotatingCredentials() override;
   RotatingCredentials(const RotatingCredentials&) = delete;
   RotatingCredentials& operator=(const RotatingCredentials&) = delete;
 
   // For every connection that is accepted after it returns.
-  void Replace(TlsMaterial next) HALLMARK_EXCLUDES(mu_);
+  void Replace(net::TlsMaterial next) HALLMARK_EXCLUDES(mu_);
 
   // Callers are known by their certificates; nothing looks at metadata. Aborts.
   void SetAuthMetadataProcessor(
@@ -50,7 +50,7 @@ class RotatingCredentials final : public grpc::ServerCredentials {
 
   Mutex mu_;
   // Not handed to gRPC yet.
-  std::optional<TlsMaterial> pending_ HALLMARK_GUARDED_BY(mu_);
+  std::optional<net::TlsMaterial> pending_ HALLMARK_GUARDED_BY(mu_);
   const std::unique_ptr<grpc_server_credentials, Release> credentials_;
 };
 

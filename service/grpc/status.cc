@@ -2,7 +2,6 @@
 
 #include "service/wire/error_map.h"
 
-#include <exception>
 #include <utility>
 
 namespace hallmark::grpc_front {
@@ -15,19 +14,6 @@ grpc::Status ToGrpcStatus(const Status& status, std::string_view request_id) noe
   } catch (...) {
     return {grpc::StatusCode::INTERNAL, {}};
   }
-}
-
-Status UnexpectedFailure() noexcept try {
-  constexpr auto kMessage = "The request failed because of an internal error. Try again.";
-  try {
-    throw;
-  } catch (const std::exception& bug) {
-    return Fail(Exception::kKMSInternalException, kMessage, bug.what());
-  } catch (...) {
-    return Fail(Exception::kKMSInternalException, kMessage, "an exception of unknown type");
-  }
-} catch (...) {  // no memory for the texts
-  return Fail(Exception::kKMSInternalException);
 }
 
 }  // namespace hallmark::grpc_front

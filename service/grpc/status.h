@@ -12,8 +12,4 @@ namespace hallmark::grpc_front {
 // Without memory for the details it is a bare INTERNAL: a call is answered whatever happens.
 grpc::Status ToGrpcStatus(const Status& status, std::string_view request_id) noexcept;
 
-// What the caller is told when an exception reached a front: a bug of ours, or no memory. Called
-// inside a catch block; the exception's own text is for the log.
-Status UnexpectedFailure() noexcept;
-
 }  // namespace hallmark::grpc_front

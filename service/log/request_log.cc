@@ -54,6 +54,7 @@ void RequestLog::Finished(const app::CallContext& call, const Status& status) {
   const auto duration = std::chrono::duration_cast<std::chrono::microseconds>(now - call.started);
   log_.Write(level, "request",
              {{"request_id", std::string_view(call.request_id)},
+              {"protocol", app::Name(call.protocol)},
               {"principal",
                call.caller ? std::string_view(call.caller->record.arn.text()) : std::string_view()},
               {"operation", Name(call.operation)},

@@ -16,6 +16,10 @@ const prometheus::Histogram::BucketBoundaries kDurationBounds{
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
     0.05,    0.1,    0.25,    0.5,    1,     2.5,    5,     10};
 
+prometheus::Labels LabelOf(app::Protocol protocol) {
+  return {{"protocol", std::string(app::Name(protocol))}};
+}
+
 std::string_view OutcomeName(const Status& status) {
   return status.has_value() ? "OK" : Describe(status.error().exception).name;
 }
@@ -63,7 +67,8 @@ Metrics::Metrics(Clock& clock)
       registry_(std::make_shared<prometheus::Registry>()),
       requests_(prometheus::BuildCounter()
                     .Name("hallmark_requests_total")
-                    .Help("Requests answered, by operation and outcome (OK or the exception).")
+                    .Help("Requests answered, by protocol, operation and outcome (OK or the "
+                          "exception).")
                     .Register(*registry_)),
       durations_(prometheus::BuildHistogram()
                      .Name("hallmark_request_duration_seconds")
@@ -71,14 +76,16 @@ Metrics::Metrics(Clock& clock)
                      .Register(*registry_)),
       open_connections_(prometheus::BuildGauge()
                             .Name("hallmark_connections")
-                            .Help("Open connections of callers.")
-                            .Register(*registry_)
-                            .Add({})),
+                            .Help("Open connections, by protocol.")
+                            .Register(*registry_)),
       refused_connections_(prometheus::BuildCounter()
                                .Name("hallmark_refused_connections_total")
-                               .Help("Connections refused because too many were open.")
-                               .Register(*registry_)
-                               .Add({})),
+                               .Help("Connections refused because too many were open, by protocol.")
+                               .Register(*registry_)),
+      grpc_{open_connections_.Add(LabelOf(app::Protocol::kGrpc)),
+            refused_connections_.Add(LabelOf(app::Protocol::kGrpc))},
+      aws_{open_connections_.Add(LabelOf(app::Protocol::kAws)),
+           refused_connections_.Add(LabelOf(app::Protocol::kAws))},
       destroyed_keys_(prometheus::BuildCounter()
                           .Name("hallmark_destroyed_keys_total")
                           .Help("Keys destroyed because their waiting period was over.")
@@ -90,6 +97,10 @@ Metrics::Metrics(Clock& clock)
                                 "operator resumes the deletion sweeper.")
                           .Register(*registry_)
                           .Add({})),
+      unserved_(prometheus::BuildCounter()
+                    .Name("hallmark_unserved_requests_total")
+                    .Help("Requests over HTTP that ask for no operation that there is, by status.")
+                    .Register(*registry_)),
       reloads_(prometheus::BuildCounter()
                    .Name("hallmark_reloads_total")
                    .Help("Configurations read again after SIGHUP, by outcome.")
@@ -120,26 +131,33 @@ void Metrics::WatchToken(const Hsm& hsm) { tokens_->Watch(hsm); }
 
 void Metrics::StopListening() { exposer_.reset(); }
 
+void Metrics::Unserved(int status) {
+  unserved_.Add({{"status", std::to_string(status)}}).Increment();
+}
+
 void Metrics::Finished(const app::CallContext& call, const Status& status) {
   const auto operation = static_cast<std::size_t>(call.operation);
   const std::size_t outcome =
       status.has_value() ? 0 : 1 + static_cast<std::size_t>(status.error().exception);
 
-  std::atomic<prometheus::Counter*>& counter_slot = by_outcome_[operation][outcome];
+  OfProtocol& made = Of(call.protocol);
+  std::atomic<prometheus::Counter*>& counter_slot = made.requests[operation][outcome];
   prometheus::Counter* counter = counter_slot.load(std::memory_order_acquire);
   if (counter == nullptr) {
     // Two threads may both come here: the family gives both the same counter.
-    counter = &requests_.Add({{"operation", std::string(Name(call.operation))},
+    counter = &requests_.Add({{"protocol", std::string(app::Name(call.protocol))},
+                              {"operation", std::string(Name(call.operation))},
                               {"outcome", std::string(OutcomeName(status))}});
     counter_slot.store(counter, std::memory_order_release);
   }
   counter->Increment();
 
-  std::atomic<prometheus::Histogram*>& histogram_slot = by_operation_[operation];
+  std::atomic<prometheus::Histogram*>& histogram_slot = made.durations[operation];
   prometheus::Histogram* histogram = histogram_slot.load(std::memory_order_acquire);
   if (histogram == nullptr) {
-    histogram =
-        &durations_.Add({{"operation", std::string(Name(call.operation))}}, kDurationBounds);
+    histogram = &durations_.Add({{"protocol", std::string(app::Name(call.protocol))},
+                                 {"operation", std::string(Name(call.operation))}},
+                                kDurationBounds);
     histogram_slot.store(histogram, std::memory_order_release);
   }
   const std::chrono::duration<double> seconds = clock_.SteadyNow() - call.started;

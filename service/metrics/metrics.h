@@ -46,13 +46,17 @@ class Metrics {
   // Looks up no names: an array index and an atomic addition, but for the first call of its kind.
   void Finished(const app::CallContext& call, const Status& status);
 
+  // A request of the AWS protocol that no operation stands for, answered with a status of HTTP. Not
+  // for the hot path.
+  void Unserved(int status);
+
   void KeyDestroyed() { destroyed_keys_.Increment(); }
   void SetSweeperHalted(bool halted) { sweeper_halted_.Set(halted ? 1 : 0); }
 
   void Reloaded(bool applied) { (applied ? applied_reloads_ : refused_reloads_).Increment(); }
-  void ConnectionOpened() { open_connections_.Increment(); }
-  void ConnectionClosed() { open_connections_.Decrement(); }
-  void ConnectionRefused() { refused_connections_.Increment(); }
+  void ConnectionOpened(app::Protocol protocol) { Of(protocol).open_connections.Increment(); }
+  void ConnectionClosed(app::Protocol protocol) { Of(protocol).open_connections.Decrement(); }
+  void ConnectionRefused(app::Protocol protocol) { Of(protocol).refused_connections.Increment(); }
 
  private:
   class TokenCollector;
@@ -69,23 +73,37 @@ class Metrics {
 #undef HALLMARK_EXCEPTION
       ;
 
+  template <class T>
+  using ByOperation = std::array<T, kOperations>;
+  using ByOutcome = std::array<std::atomic<prometheus::Counter*>, kOutcomes>;
+
+  struct OfProtocol {
+    prometheus::Gauge& open_connections;
+    prometheus::Counter& refused_connections;
+    // Made when first used, so that a scrape shows what happens here, not a thousand zeros. Null:
+    // not yet.
+    ByOperation<ByOutcome> requests{};
+    ByOperation<std::atomic<prometheus::Histogram*>> durations{};
+  };
+
+  OfProtocol& Of(app::Protocol protocol) { return protocol == app::Protocol::kGrpc ? grpc_ : aws_; }
+
   Clock& clock_;
   const std::shared_ptr<prometheus::Registry> registry_;
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Histogram>& durations_;
-  prometheus::Gauge& open_connections_;
-  prometheus::Counter& refused_connections_;
+  prometheus::Family<prometheus::Gauge>& open_connections_;
+  prometheus::Family<prometheus::Counter>& refused_connections_;
+  OfProtocol grpc_;
+  OfProtocol aws_;
   prometheus::Counter& destroyed_keys_;
   prometheus::Gauge& sweeper_halted_;
+  prometheus::Family<prometheus::Counter>& unserved_;
   prometheus::Family<prometheus::Counter>& reloads_;
   // There from the start, so that the first refusal shows as an increase.
   prometheus::Counter& applied_reloads_;
   prometheus::Counter& refused_reloads_;
   const std::shared_ptr<TokenCollector> tokens_;
-  // Made when first used, so that a scrape shows what happens here, not a thousand zeros. Null: not
-  // yet.
-  std::array<std::array<std::atomic<prometheus::Counter*>, kOutcomes>, kOperations> by_outcome_{};
-  std::array<std::atomic<prometheus::Histogram*>, kOperations> by_operation_{};
   // Declared last: its threads end before what they read.
   std::unique_ptr<prometheus::Exposer> exposer_;
 };

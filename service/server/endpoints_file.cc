@@ -12,6 +12,7 @@ namespace hallmark::service {
 Result<void, std::string> EndpointsFile::Write(const std::filesystem::path& file,
                                                const Endpoints& endpoints) {
   nlohmann::json json{{"grpc", endpoints.grpc}, {"admin", endpoints.admin}, {"pid", getpid()}};
+  if (!endpoints.aws.empty()) json["aws"] = "https://" + endpoints.aws;
   if (!endpoints.metrics.empty()) json["metrics"] = "http://" + endpoints.metrics + "/metrics";
 
   std::filesystem::path aside = file;

@@ -10,11 +10,13 @@ namespace hallmark::service {
 
 struct Endpoints {
   std::string grpc;     // host:port
+  std::string aws;      // host:port; empty: not served
   std::string metrics;  // host:port; empty: not served
   std::string admin;    // path of the Unix socket
 };
 
-// A JSON file: {"grpc": "host:port", "metrics": "http://…/metrics", "admin": "path", "pid": n}.
+// A JSON file: {"grpc": "host:port", "aws": "https://host:port", "metrics": "http://…/metrics",
+// "admin": "path", "pid": n}.
 class EndpointsFile {
  public:
   // Readers find the whole file or none.

@@ -2,6 +2,7 @@
 #include "service/config/config.h"
 #include "service/grpc/tls.h"
 #include "service/log/escape.h"
+#include "service/net/tls_files.h"
 #include "service/server/reload.h"
 #include "service/server/server.h"
 #include "service/server/signals.h"
@@ -42,7 +43,7 @@ int CheckConfig(const std::string& file) {
   if (mistakes.empty()) {
     // What the files hold, too: a key that does not belong to its certificate, for one.
     if (const auto config = LoadConfig(file); config.has_value()) {
-      const auto tls = hallmark::grpc_front::ReadTlsFiles(hallmark::service::TlsFilesOf(*config));
+      const auto tls = hallmark::net::ReadTlsFiles(hallmark::service::TlsFilesOf(*config));
       if (!tls.has_value()) mistakes.push_back({file + ": tls: " + tls.error()});
     }
   }
@@ -87,7 +88,9 @@ int main(int argc, char** argv) {
   ForbidCoreDumps();
   hallmark::grpc_front::RestrictTlsToVersion13();
 
-  CLI::App flags("Hallmark: HMACs computed inside a PKCS#11 token, served over gRPC.", "hallmarkd");
+  CLI::App flags(
+      "Hallmark: HMACs computed inside a PKCS#11 token, served over gRPC and the AWS KMS protocol.",
+      "hallmarkd");
   std::string config_file;
   std::string checked_file;
   auto* const config = flags.add_option("--config", config_file, "Serve with this configuration");

@@ -1,5 +1,6 @@
 #include "service/server/reload.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -12,23 +13,29 @@ namespace {
 
 // Everything of a reload that can fail, done.
 struct Prepared {
-  grpc_front::TlsMaterial tls;
+  net::TlsMaterial tls;
   std::shared_ptr<const authn::TrustDomains> domains;
+  std::shared_ptr<const http_front::ServerTls> aws_tls;
   Log::Sink log_sink;
 };
 
 Result<Prepared, std::vector<ConfigError>> Prepare(const Config& wanted) {
   std::vector<ConfigError> mistakes;
-  auto tls = grpc_front::ReadTlsFiles(TlsFilesOf(wanted));
+  auto tls = net::ReadTlsFiles(TlsFilesOf(wanted));
   if (!tls.has_value()) mistakes.push_back({"tls: " + tls.error()});
   auto domains = tls.has_value() ? authn::TrustDomains::Of(tls->trust_domains)
                                  : Result<authn::TrustDomains, std::string>(authn::TrustDomains());
   if (!domains.has_value()) mistakes.push_back({"tls.trust_domains: " + domains.error()});
+  Result<std::shared_ptr<const http_front::ServerTls>, std::string> aws_tls(nullptr);
+  if (tls.has_value() && !wanted.aws.listen.empty()) {
+    aws_tls = http_front::HttpServer::Prepare(*tls);
+  }
+  if (!aws_tls.has_value()) mistakes.push_back({"tls: " + aws_tls.error()});
   auto log_sink = Log::OpenSink(wanted.log);
   if (!log_sink.has_value()) mistakes.push_back({"log.file: " + log_sink.error().message});
   if (!mistakes.empty()) return Unexpected(std::move(mistakes));
   return Prepared{*std::move(tls), std::make_shared<const authn::TrustDomains>(*std::move(domains)),
-                  *std::move(log_sink)};
+                  *std::move(aws_tls), *std::move(log_sink)};
 }
 
 void Refuse(const std::vector<ConfigError>& mistakes, const LiveParts& parts) {
@@ -43,21 +50,27 @@ void Refuse(const std::vector<ConfigError>& mistakes, const LiveParts& parts) {
 }
 
 void Apply(Prepared prepared, const Config& running, const LiveParts& parts) {
-  parts.key_door.SetLimits(LimitsOf(running, parts.log));
+  const FrontLimits limits = LimitsOf(running, parts.log);
+  parts.key_door.SetLimits(limits.grpc);
   parts.key_front.set_max_call_duration(running.grpc.max_call_duration);
   parts.admin_front.set_max_call_duration(running.grpc.max_call_duration);
   parts.authenticator.SetTrustDomains(std::move(prepared.domains));
   parts.credentials.Replace(std::move(prepared.tls));
+  if (parts.aws_front == nullptr) return;
+  parts.aws_front->SetLimits(limits.aws);
+  parts.aws_front->set_max_call_duration(running.grpc.max_call_duration);
+  // Null: it will not be served after the next start, and until then goes on as it is.
+  if (prepared.aws_tls != nullptr) parts.aws_front->Replace(std::move(prepared.aws_tls));
 }
 
 }  // namespace
 
-grpc_front::TlsFiles TlsFilesOf(const Config& config) {
+net::TlsFiles TlsFilesOf(const Config& config) {
   return {config.tls.certificate, config.tls.private_key, config.tls.client_ca,
           config.tls.trust_domains};
 }
 
-void TellOfTrustDomains(const grpc_front::TlsMaterial& tls, Log& log) {
+void TellOfTrustDomains(const net::TlsMaterial& tls, Log& log) {
   for (const std::string& name : tls.trust_domains_over) {
     log.Write(LogLevel::kWarning, "trust_domain",
               {{"name", name},
@@ -67,14 +80,25 @@ void TellOfTrustDomains(const grpc_front::TlsMaterial& tls, Log& log) {
   }
 }
 
-grpc_front::ConnectionLimits LimitsOf(const Config& config, Log& log) {
-  const std::size_t max_connections = grpc_front::FitToDescriptorLimit(config.grpc.max_connections);
-  if (max_connections < config.grpc.max_connections) {
-    log.Write(LogLevel::kWarning, "connections",
-              {{"text", "the limit of open files allows fewer than grpc.max_connections; raise it"},
-               {"max_connections", static_cast<std::int64_t>(max_connections)}});
+FrontLimits LimitsOf(const Config& config, Log& log) {
+  const std::size_t of_aws = config.aws.listen.empty() ? 0 : config.aws.max_connections;
+  const std::size_t wanted = config.grpc.max_connections + of_aws;
+  const std::size_t allowed = net::FitToDescriptorLimit(wanted);
+  // Both fronts give up the same part.
+  const auto share = [&](std::size_t of_front) {
+    return allowed == wanted ? of_front : std::max<std::size_t>(of_front * allowed / wanted, 1);
+  };
+  if (allowed < wanted) {
+    log.Write(
+        LogLevel::kWarning, "connections",
+        {{"text", of_aws == 0
+                      ? "the limit of open files allows fewer than grpc.max_connections; raise it"
+                      : "the limit of open files allows fewer than grpc.max_connections and "
+                        "aws.max_connections; raise it"},
+         {"max_connections", static_cast<std::int64_t>(allowed)}});
   }
-  return {max_connections, config.grpc.max_connections_per_address};
+  return {{share(config.grpc.max_connections), config.grpc.max_connections_per_address, "grpc"},
+          {share(of_aws), config.aws.max_connections_per_address, "aws"}};
 }
 
 void Reload(const Result<Config, std::vector<ConfigError>>& wanted, const LiveParts& parts,

@@ -6,24 +6,30 @@
 #include "service/authn/peer_identity.h"
 #include "service/config/config.h"
 #include "service/grpc/admin_front.h"
-#include "service/grpc/connection_acceptor.h"
 #include "service/grpc/grpc_front.h"
 #include "service/grpc/rotating_credentials.h"
-#include "service/grpc/tls.h"
 #include "service/log/log.h"
 #include "service/metrics/metrics.h"
+#include "service/net/connection_acceptor.h"
+#include "service/net/tls_files.h"
+#include "service/server/aws_front.h"
 
 #include <vector>
 
 namespace hallmark::service {
 
-grpc_front::TlsFiles TlsFilesOf(const Config& config);
+net::TlsFiles TlsFilesOf(const Config& config);
 
 // Says in the log which trust domains nobody can come from.
-void TellOfTrustDomains(const grpc_front::TlsMaterial& tls, Log& log);
+void TellOfTrustDomains(const net::TlsMaterial& tls, Log& log);
+
+struct FrontLimits {
+  net::ConnectionLimits grpc;
+  net::ConnectionLimits aws;
+};
 
 // The configured limits as far as this process may have so many descriptors; says so if it may not.
-grpc_front::ConnectionLimits LimitsOf(const Config& config, Log& log);
+FrontLimits LimitsOf(const Config& config, Log& log);
 
 // What live keys reach into.
 struct LiveParts {
@@ -31,9 +37,10 @@ struct LiveParts {
   Metrics& metrics;
   grpc_front::RotatingCredentials& credentials;
   authn::PeerAuthenticator& authenticator;
-  grpc_front::ConnectionAcceptor& key_door;
+  net::ConnectionAcceptor& key_door;
   grpc_front::GrpcFront& key_front;
   grpc_front::AdminFront& admin_front;
+  AwsFront* aws_front;  // null: not served
   audit::AuditFile& audit_file;
 };
 

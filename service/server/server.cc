@@ -18,13 +18,16 @@
 #include "service/grpc/grpc_front.h"
 #include "service/grpc/grpc_log.h"
 #include "service/grpc/grpc_server.h"
-#include "service/grpc/listener.h"
 #include "service/grpc/rotating_credentials.h"
-#include "service/grpc/tls.h"
 #include "service/log/log.h"
 #include "service/log/request_log.h"
 #include "service/metrics/metrics.h"
+#include "service/net/listener.h"
+#include "service/net/tls_files.h"
+#include "service/server/aws_front.h"
+#include "service/server/connection_reporter.h"
 #include "service/server/endpoints_file.h"
+#include "service/server/health_watch.h"
 #include "service/server/maintenance.h"
 #include "service/server/reconciliation.h"
 #include "service/server/reload.h"
@@ -39,7 +42,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <stop_token>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -56,62 +59,12 @@ constexpr std::size_t kMaxAdminConnections = 32;
 // The doors of the gRPC server, by number.
 constexpr std::size_t kKeyDoor = 0;
 constexpr std::size_t kAdminDoor = 1;
-constexpr std::chrono::milliseconds kHealthInterval{200};
-
-Unexpected<StartError> CannotStart(int exit_code, std::string message) {
-  return Unexpected(StartError{exit_code, std::move(message)});
-}
-
-int ExitCodeOfStore(Exception exception) {
-  if (exception == Exception::kConflictException) return EX_TEMPFAIL;  // another daemon holds it
-  if (exception == Exception::kUnsupportedOperationException) return EX_CONFIG;  // a newer schema
-  if (exception == Exception::kValidationException) return EX_CONFIG;  // of another Region
-  return EX_IOERR;
-}
-
-int ExitCodeOf(pkcs11::OpenFailure failure) {
-  switch (failure) {
-    case pkcs11::OpenFailure::kConfiguration:
-      return EX_CONFIG;
-    case pkcs11::OpenFailure::kTokenAbsent:
-      return EX_UNAVAILABLE;
-    case pkcs11::OpenFailure::kPinRefused:
-      return EX_NOPERM;
-    case pkcs11::OpenFailure::kTokenError:
-      return EX_SOFTWARE;
-  }
-  return EX_SOFTWARE;
-}
-
-Unexpected<StartError> StoreFailed(const Error& error) {
-  std::string message = error.message;
-  if (!error.detail.empty()) message += " (" + error.detail + ")";
-  return CannotStart(ExitCodeOfStore(error.exception), std::move(message));
-}
 
 std::string NewInstanceId(RandomSource& random) {
   std::array<std::byte, 16> id{};
   random.Fill(id);
   return ToHex(id);
 }
-
-// What a server's connections do, for log and metrics.
-class ConnectionReporter final : public grpc_front::ConnectionObserver {
- public:
-  // Both outlive the reporter.
-  ConnectionReporter(Log& log, Metrics& metrics) : log_(log), metrics_(metrics) {}
-
-  void Opened() override { metrics_.ConnectionOpened(); }
-  void Closed() override { metrics_.ConnectionClosed(); }
-  void Refused() override { metrics_.ConnectionRefused(); }
-  void Warning(const std::string& text) override {
-    log_.Write(LogLevel::kWarning, "connections", {{"text", text}});
-  }
-
- private:
-  Log& log_;
-  Metrics& metrics_;
-};
 
 }  // namespace
 
@@ -131,8 +84,8 @@ class Server::Impl {
   Result<void, StartError> OpenToken();
   Result<void, StartError> LoadImage();
   Result<void, StartError> OpenFronts();
+  Result<void, StartError> OpenAwsFront(const net::ConnectionLimits& limits);
   Result<void, StartError> PublishEndpoints();
-  void FollowToken(const std::stop_token& stop);
   void SetServing(bool serving);
   void LogAdministration(const grpc_front::AdminFront::Finished& call);
   void Stop();
@@ -148,14 +101,17 @@ class Server::Impl {
   StoreImage image_;                                          // emptied once it is loaded
   std::shared_ptr<const authn::TrustDomains> trust_domains_;  // until the authenticator has them
   std::shared_ptr<grpc_front::RotatingCredentials> credentials_;
-  std::optional<grpc_front::Listener> key_listener_;
-  std::optional<grpc_front::Listener> admin_listener_;
+  std::shared_ptr<const http_front::ServerTls> aws_tls_;  // until the front has it
+  std::optional<net::Listener> key_listener_;
+  std::optional<net::Listener> aws_listener_;
+  std::optional<net::Listener> admin_listener_;
   pkcs11::OpenToken token_;
   std::unique_ptr<audit::AuditFile> audit_file_;
   std::optional<audit::AuditLog> audit_log_;
   std::optional<Metrics> metrics_;  // after the token, which scrapes look at
   std::string metrics_address_;
-  std::optional<ConnectionReporter> reporter_;
+  std::optional<ConnectionReporter> grpc_reporter_;
+  std::optional<ConnectionReporter> aws_reporter_;
   KeyDirectory keys_;
   PrincipalDirectory principals_;
   PolicyCache policies_;
@@ -172,8 +128,9 @@ class Server::Impl {
   std::optional<grpc_front::GrpcFront> key_front_;
   std::optional<grpc_front::AdminFront> admin_front_;
   std::unique_ptr<grpc_front::GrpcServer> grpc_server_;
+  std::unique_ptr<AwsFront> aws_front_;  // null: not served
   EndpointsFile endpoints_;
-  std::jthread health_thread_;
+  std::optional<HealthWatch> health_watch_;
 };
 
 Result<void, StartError> Server::Impl::Start() {
@@ -184,8 +141,8 @@ Result<void, StartError> Server::Impl::Start() {
   HALLMARK_RETURN_IF_ERROR(OpenToken());
   HALLMARK_RETURN_IF_ERROR(LoadImage());
   HALLMARK_RETURN_IF_ERROR(OpenFronts());
-  SetServing(token_.hsm->available());
-  health_thread_ = std::jthread([this](const std::stop_token& stop) { FollowToken(stop); });
+  health_watch_.emplace(*token_.hsm, *audit_file_, *log_,
+                        [this](bool serving) { SetServing(serving); });
   // Last: who waits for the file finds a daemon that serves.
   return PublishEndpoints();
 }
@@ -214,7 +171,7 @@ Result<void, StartError> Server::Impl::OpenStore() {
 }
 
 Result<void, StartError> Server::Impl::OpenSockets() {
-  auto tls = grpc_front::ReadTlsFiles(TlsFilesOf(config_));
+  auto tls = net::ReadTlsFiles(TlsFilesOf(config_));
   if (!tls.has_value()) return CannotStart(EX_CONFIG, std::move(tls).error());
   TellOfTrustDomains(*tls, *log_);
   auto domains = authn::TrustDomains::Of(tls->trust_domains);
@@ -222,13 +179,23 @@ Result<void, StartError> Server::Impl::OpenSockets() {
     return CannotStart(EX_CONFIG, "tls.trust_domains: " + domains.error());
   }
   trust_domains_ = std::make_shared<const authn::TrustDomains>(*std::move(domains));
+  if (!config_.aws.listen.empty()) {
+    auto aws_tls = http_front::HttpServer::Prepare(*tls);
+    if (!aws_tls.has_value()) return CannotStart(EX_CONFIG, "tls: " + aws_tls.error());
+    aws_tls_ = *std::move(aws_tls);
+    auto aws_listener = net::Listener::OpenTcp(config_.aws.listen);
+    if (!aws_listener.has_value()) {
+      return CannotStart(EX_OSERR, "aws.listen: " + aws_listener.error());
+    }
+    aws_listener_.emplace(*std::move(aws_listener));
+  }
   credentials_ = std::make_shared<grpc_front::RotatingCredentials>(*std::move(tls));
-  auto key_listener = grpc_front::Listener::OpenTcp(config_.grpc.listen);
+  auto key_listener = net::Listener::OpenTcp(config_.grpc.listen);
   if (!key_listener.has_value()) {
     return CannotStart(EX_OSERR, "grpc.listen: " + key_listener.error());
   }
   key_listener_.emplace(*std::move(key_listener));
-  auto admin_listener = grpc_front::Listener::OpenUnix(config_.admin_socket);
+  auto admin_listener = net::Listener::OpenUnix(config_.admin_socket);
   if (!admin_listener.has_value()) {
     return CannotStart(EX_OSERR, "admin.socket: " + admin_listener.error());
   }
@@ -248,7 +215,7 @@ Result<void, StartError> Server::Impl::OpenToken() {
   }
   auto token = pkcs11::Open(options, *anchor, random_, TokenEvents(*log_));
   if (!token.has_value()) {
-    return CannotStart(ExitCodeOf(token.error().failure), std::move(token.error().message));
+    return TokenFailed(std::move(token).error());
   }
   token_ = *std::move(token);
   return {};
@@ -289,7 +256,8 @@ Result<void, StartError> Server::Impl::OpenFronts() {
     }
     metrics_address_ = *std::move(address);
   }
-  reporter_.emplace(*log_, *metrics_);
+  grpc_reporter_.emplace(app::Protocol::kGrpc, *log_, *metrics_);
+  aws_reporter_.emplace(app::Protocol::kAws, *log_, *metrics_);
   auto audit_file =
       audit::AuditFile::Open(config_.audit_file, std::make_shared<audit::FileCalls>());
   if (!audit_file.has_value()) return CannotStart(EX_IOERR, std::move(audit_file).error());
@@ -322,17 +290,27 @@ Result<void, StartError> Server::Impl::OpenFronts() {
                        config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 
+  const FrontLimits limits = LimitsOf(config_, *log_);
   std::vector<grpc_front::Door> doors;
-  doors.push_back(
-      {*std::exchange(key_listener_, std::nullopt), credentials_, LimitsOf(config_, *log_)});
+  doors.push_back({*std::exchange(key_listener_, std::nullopt), credentials_, limits.grpc});
   doors.push_back({*std::exchange(admin_listener_, std::nullopt),
                    grpc::InsecureServerCredentials(),
                    {kMaxAdminConnections, kMaxAdminConnections}});
   auto grpc_server = grpc_front::GrpcServer::Start(
       std::move(doors), {&*key_front_, &*admin_front_},
-      {.handshake_timeout = config_.grpc.handshake_timeout}, *reporter_);
+      {.handshake_timeout = config_.grpc.handshake_timeout}, *grpc_reporter_);
   if (!grpc_server.has_value()) return CannotStart(EX_OSERR, std::move(grpc_server).error());
   grpc_server_ = *std::move(grpc_server);
+  return OpenAwsFront(limits.aws);
+}
+
+Result<void, StartError> Server::Impl::OpenAwsFront(const net::ConnectionLimits& limits) {
+  if (!aws_listener_.has_value()) return {};
+  auto front =
+      AwsFront::Start(config_, *std::exchange(aws_listener_, std::nullopt), limits,
+                      std::exchange(aws_tls_, nullptr), *engine_, *log_, *metrics_, *aws_reporter_);
+  if (!front.has_value()) return CannotStart(EX_OSERR, std::move(front).error());
+  aws_front_ = *std::move(front);
   return {};
 }
 
@@ -340,7 +318,7 @@ void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted
   try {
     service::Reload(wanted,
                     {*log_, *metrics_, *credentials_, *authenticator_, grpc_server_->door(kKeyDoor),
-                     *key_front_, *admin_front_, *audit_file_},
+                     *key_front_, *admin_front_, aws_front_.get(), *audit_file_},
                     config_);
   } catch (const std::exception& thrown) {  // no memory: we go on serving
     metrics_->Reloaded(/*applied=*/false);
@@ -368,11 +346,15 @@ void Server::Impl::LogAdministration(const grpc_front::AdminFront::Finished& cal
 }
 
 Result<void, StartError> Server::Impl::PublishEndpoints() {
+  const std::string aws = aws_front_ == nullptr ? "" : aws_front_->address();
   log_->Write(LogLevel::kInfo, "serving",
-              {{"grpc", grpc_server_->door(kKeyDoor).address()}, {"metrics", metrics_address_}});
+              {{"grpc", grpc_server_->door(kKeyDoor).address()},
+               {"aws", aws},
+               {"metrics", metrics_address_}});
   if (config_.endpoints_file.empty()) return {};
   auto written =
       endpoints_.Write(config_.endpoints_file, {.grpc = grpc_server_->door(kKeyDoor).address(),
+                                                .aws = aws,
                                                 .metrics = metrics_address_,
                                                 .admin = grpc_server_->door(kAdminDoor).address()});
   if (!written.has_value()) return CannotStart(EX_OSERR, std::move(written).error());
@@ -383,43 +365,25 @@ void Server::Impl::SetServing(bool serving) {
   grpc_server_->SetServing(key_front_->full_name(), serving);
 }
 
-// The token is asked now and then, since it does not tell: what probes see lags by kHealthInterval.
-void Server::Impl::FollowToken(const std::stop_token& stop) {
-  Mutex mu;
-  ConditionVariable stopped;
-  bool shown = token_.hsm->available();
-  bool recorded = true;
-  const MutexLock lock(mu);
-  while (!stop.stop_requested()) {
-    stopped.wait_for(mu, stop, kHealthInterval, [] { return false; });
-    // The probe also ends an outage of the audit log when nobody calls. It may hang, so the outage
-    // is shown first.
-    const bool records = audit_file_->healthy() || (!recorded && audit_file_->Probe());
-    if (records != recorded) {
-      log_->Write(records ? LogLevel::kInfo : LogLevel::kError, "health",
-                  {{"audit", records ? "written again"
-                                     : "cannot be written: nothing is answered until it can"}});
-    }
-    const bool available = token_.hsm->available();
-    if (available != shown) {
-      log_->Write(available ? LogLevel::kInfo : LogLevel::kError, "health",
-                  {{"token", available ? "available" : "unavailable"}});
-    }
-    const bool changed = (available && records) != (shown && recorded);
-    shown = available;
-    recorded = records;
-    if (changed && !stop.stop_requested()) SetServing(available && records);
-  }
-}
-
 void Server::Impl::Stop() {
-  // 1. Probes and balancers learn first; the thread that follows the token must not contradict.
-  health_thread_ = {};
+  // 1. Probes and balancers learn first; the watch must not contradict.
+  health_watch_.reset();
   if (grpc_server_ != nullptr) SetServing(false);
   endpoints_.Remove();
   // 2. No new connections, then calls may end.
-  if (grpc_server_ != nullptr) {
-    grpc_server_->Stop(std::chrono::system_clock::now() + config_.grpc.drain_timeout);
+  const auto deadline = std::chrono::system_clock::now() + config_.grpc.drain_timeout;
+  {
+    // Both at once: neither takes new calls while the other still ends its own.
+    std::jthread aws;
+    if (aws_front_ != nullptr) {
+      const auto stop_aws = [&] { aws_front_->Stop(deadline); };
+      try {
+        aws = std::jthread(stop_aws);
+      } catch (const std::system_error&) {  // no more threads: one after the other
+        stop_aws();
+      }
+    }
+    if (grpc_server_ != nullptr) grpc_server_->Stop(deadline);
   }
   grpc_front::SetGrpcLogSink({});
   // 3. What works on its own: first what uses the token, then the token. Its threads may

@@ -3,6 +3,7 @@
 
 #include "keystate/result.h"
 #include "service/config/config.h"
+#include "service/server/start_error.h"
 
 #include <filesystem>
 #include <memory>
@@ -10,12 +11,6 @@
 #include <vector>
 
 namespace hallmark::service {
-
-// Why the daemon cannot start.
-struct StartError {
-  int exit_code;        // of sysexits.h
-  std::string message;  // one line: the thing, the reason and the remedy
-};
 
 // A running daemon.
 //

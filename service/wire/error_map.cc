@@ -82,6 +82,7 @@ grpc::StatusCode ToGrpc(Exception exception) {
     case Exception::kInvalidMarkerException:
     case Exception::kKMSInvalidMacException:
     case Exception::kMalformedPolicyDocumentException:
+    case Exception::kSerializationException:
     case Exception::kTagException:
     case Exception::kValidationException:
       return grpc::StatusCode::INVALID_ARGUMENT;
@@ -92,6 +93,9 @@ grpc::StatusCode ToGrpc(Exception exception) {
     case Exception::kAccessDeniedException:
     case Exception::kNotAuthorizedException:
       return grpc::StatusCode::PERMISSION_DENIED;
+    case Exception::kIncompleteSignatureException:
+    case Exception::kInvalidSignatureException:
+    case Exception::kMissingAuthenticationTokenException:
     case Exception::kUnrecognizedClientException:
       return grpc::StatusCode::UNAUTHENTICATED;
     case Exception::kDisabledException:

@@ -2,6 +2,7 @@
 // token. No callers are recognised, nothing is decided, nothing is logged.
 #include "hallmark/v1/kms.grpc.pb.h"
 #include "service/grpc/tls.h"
+#include "service/net/tls_files.h"
 #include "tests/bench/bench_key.h"
 
 #include <CLI/CLI.hpp>
@@ -91,7 +92,7 @@ int Run(const Options& options) {
   // As hallmarkd does; see service/grpc/grpc_server.cc.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   grpc_front::RestrictTlsToVersion13();
-  auto tls = grpc_front::ReadTlsFiles(
+  auto tls = net::ReadTlsFiles(
       {options.tls / "server.pem", options.tls / "server.key", options.tls / "ca.pem"});
   if (!tls.has_value()) {
     std::fprintf(stderr, "%s\n", tls.error().c_str());

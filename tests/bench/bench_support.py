@@ -54,6 +54,10 @@ class Daemon:
         return self.environment["HALLMARK_TARGET"]
 
     @property
+    def aws_target(self):
+        return self.environment["AWS_ENDPOINT_URL"].removeprefix("https://")
+
+    @property
     def metrics_url(self):
         address = self.environment["HALLMARK_METRICS_URL"]
         return address if address.startswith("http") else f"http://{address}/metrics"
@@ -97,13 +101,24 @@ class BareServer:
             self._process.wait()
 
 
-def load_command(daemon, server, callers, seconds, warm_up):
+def load_command(daemon, server, callers, *plan):
     environment = daemon.environment
-    return [BINARIES / "bench_load", "--target", server.target, "--server-pid", str(server.pid),
-            "--ca", environment["HALLMARK_CA"], "--cert", environment["HALLMARK_CERT"],
-            "--key", environment["HALLMARK_KEY"], "--callers", str(callers),
-            "--channels", str(min(callers, 4)), "--seconds", str(seconds),
-            "--warm-up", str(warm_up)]
+    return [BINARIES / "bench_load", "--target", server.target,
+            "--cert", environment["HALLMARK_CERT"], "--key", environment["HALLMARK_KEY"],
+            "--channels", str(min(callers, 4)), *_plan(daemon, server, callers, *plan)]
+
+
+def aws_load_command(daemon, *plan):
+    return [BINARIES / "bench_aws_load", "--target", daemon.aws_target,
+            "--credentials", daemon.environment["AWS_SHARED_CREDENTIALS_FILE"],
+            "--profile", daemon.environment["AWS_PROFILE"],
+            *_plan(daemon, daemon, *plan)]
+
+
+def _plan(daemon, server, callers, seconds, warm_up, message_bytes=32):
+    return ["--server-pid", str(server.pid), "--ca", daemon.environment["HALLMARK_CA"],
+            "--callers", str(callers), "--seconds", str(seconds), "--warm-up", str(warm_up),
+            "--message-bytes", str(message_bytes)]
 
 
 def run_json(command):

@@ -1,4 +1,5 @@
 // The example clients, as a user runs them, against the real daemon.
+#include "tests/clients/npm_packages.h"
 #include "tests/daemon/calls.h"
 
 #include <gmock/gmock.h>
@@ -80,28 +81,7 @@ void GeneratePythonStubs() {
   ASSERT_EQ(made.exit_code, 0) << made.errors;
 }
 
-// Once per version: what is installed stays in the build folder. npm marks a finished installation
-// by a lock file of its own, and the copy of ours says what was installed.
-void InstallNodePackages() {
-  const std::filesystem::path folder = HALLMARK_NODE_FOLDER;
-  const std::filesystem::path source = HALLMARK_CLIENTS "/node";
-  const std::string wanted = ReadFile(source / "package-lock.json");
-  if (ReadFile(folder / "package-lock.json") == wanted &&
-      std::filesystem::exists(folder / "node_modules/.package-lock.json")) {
-    return;
-  }
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder);
-  std::filesystem::copy_file(source / "package.json", folder / "package.json");
-  WriteFile(folder / "package-lock.json", wanted);
-  const Finished installed =
-      Run({"/usr/bin/npm", "ci", "--prefix", folder.string(), "--ignore-scripts", "--no-audit",
-           "--no-fund", "--fetch-retries=1", "--fetch-timeout=20000"});
-  ASSERT_EQ(installed.exit_code, 0)
-      << "npm cannot install the packages of tests/clients/node/package-lock.json; is its registry "
-         "within reach?\n"
-      << installed.errors;
-}
+void InstallNodePackages() { InstallNpmPackages(HALLMARK_CLIENTS "/node", HALLMARK_NODE_FOLDER); }
 
 void NeedNothing() {}
 

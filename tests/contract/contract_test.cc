@@ -1,11 +1,10 @@
-// Runs every case of cases/*.json against a real daemon. What a case may hold is in README.md; an
-// unknown member is an error, so that a typo cannot pass as an expectation.
+// Runs every case of cases/*.json over both fronts of a real daemon. What a case may hold is in
+// README.md; an unknown member is an error, so that a typo cannot pass as an expectation.
+#include "tests/contract/front.h"
 #include "tests/contract/kms_json.h"
 #include "tests/contract/world.h"
 
 #include <gmock/gmock.h>
-#include <google/protobuf/dynamic_message.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hallmark::testing {
@@ -23,11 +23,19 @@ namespace {
 using nlohmann::json;
 
 struct Case {
+  std::string front;  // "grpc" or "aws"
   std::string name;
   json content;
 };
 
-std::vector<Case> LoadCases() {
+// Cases and steps run over both fronts unless they say `only`.
+bool IsFor(const json& case_or_step, const std::string& front) {
+  const std::string only = case_or_step.value("only", front);
+  if (only != "grpc" && only != "aws") throw CaseError("no such front: " + only);
+  return only == front;
+}
+
+std::vector<Case> LoadCases(const std::string& front) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(HALLMARK_CONTRACT_CASES)) {
     if (entry.path().extension() == ".json") files.push_back(entry.path());
@@ -36,7 +44,9 @@ std::vector<Case> LoadCases() {
   std::vector<Case> cases;
   for (const auto& file : files) {
     const json content = json::parse(std::ifstream(file));
-    for (const auto& [name, one] : content.items()) cases.push_back({name, one});
+    for (const auto& [name, one] : content.items()) {
+      if (IsFor(one, front)) cases.push_back({front, name, one});
+    }
   }
   return cases;
 }
@@ -56,16 +66,24 @@ class ContractTest : public ::testing::TestWithParam<Case> {
   std::map<std::string, std::string> saved_;
 
  private:
+  Answer Call(const std::string& caller, const std::string& operation, const json& request);
   void RunCall(const json& step);
-  void Check(const json& step, const Outcome& outcome, const json& answer);
-  void CheckRefusal(const json& want, const Outcome& outcome) const;
+  void Check(const json& step, const Answer& answer);
+  void CheckRefusal(const json& want, const Answer& answer) const;
 
+  const std::unique_ptr<Front> front_ =
+      GetParam().front == "aws" ? MakeAwsFront() : MakeGrpcFront();
   std::set<std::string> added_callers_;
+  std::set<std::pair<std::string, std::string>> made_aliases_;  // of whom
 };
 
 void ContractTest::TearDown() {
-  for (const std::string& caller : added_callers_) SharedWorld().Remove(caller);
   SharedWorld().daemon().SetFaults("");
+  for (const auto& [caller, alias] : made_aliases_) {
+    const Answer answer = Call(caller, "DeleteAlias", {{"AliasName", alias}});
+    EXPECT_TRUE(answer.ok() || answer.exception == "NotFoundException") << answer.message;
+  }
+  for (const std::string& caller : added_callers_) SharedWorld().Remove(caller);
 }
 
 // "${repeat:4097}" becomes so many letters.
@@ -107,10 +125,11 @@ void ContractTest::RunStep(const json& step) {
   static const std::set<std::string> kMembers{
       "call",          "as",     "with",   "expect",           "matches", "differs",
       "absent",        "raises", "save",   "set_state",        "key",     "faults",
-      "add_principal", "arn",    "policy", "remove_principal", "comment"};
+      "add_principal", "arn",    "policy", "remove_principal", "comment", "only"};
   for (const auto& [name, value] : step.items()) {
     if (kMembers.count(name) == 0) throw CaseError("unknown member of a step: " + name);
   }
+  if (!IsFor(step, GetParam().front)) return;
   if (step.contains("set_state")) {
     SharedWorld().SetState(Substitute(step.at("key")), step.at("set_state"));
   } else if (step.contains("add_principal")) {
@@ -128,69 +147,50 @@ void ContractTest::RunStep(const json& step) {
   }
 }
 
-void ContractTest::RunCall(const json& step) {
+Answer ContractTest::Call(const std::string& caller, const std::string& operation,
+                          const json& request) {
   const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
       "hallmark.v1.KeyService");
-  const auto* method = service->FindMethodByName(step.at("call").get<std::string>());
-  if (method == nullptr) throw CaseError("no such operation: " + step.at("call").dump());
-  auto* factory = google::protobuf::MessageFactory::generated_factory();
-  const std::unique_ptr<google::protobuf::Message> request(
-      factory->GetPrototype(method->input_type())->New());
-  const std::unique_ptr<google::protobuf::Message> response(
-      factory->GetPrototype(method->output_type())->New());
-  FillFromKmsJson(Substitute(step.value("with", json::object())), request.get());
-
-  grpc::TemplatedGenericStub<google::protobuf::Message, google::protobuf::Message> stub(
-      SharedWorld().ClientFor(step.value("as", "admin")).channel);
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
-  grpc::CompletionQueue queue;
-  const auto call = stub.PrepareUnaryCall(&context, "/hallmark.v1.KeyService/" + method->name(),
-                                          *request, &queue);
-  call->StartCall();
-  grpc::Status status;
-  call->Finish(response.get(), &status, nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
-  Check(step, OutcomeOf(status), ToKmsJson(*response));
+  const auto* method = service->FindMethodByName(operation);
+  if (method == nullptr) throw CaseError("no such operation: " + operation);
+  return front_->Call(SharedWorld(), caller, *method, request);
 }
 
-void ContractTest::CheckRefusal(const json& want, const Outcome& outcome) const {
-  if (!want.contains("exception") || !want.contains("code")) {
-    throw CaseError("raises needs exception and code");
+void ContractTest::RunCall(const json& step) {
+  const std::string caller = step.value("as", "admin");
+  const json request = Substitute(step.value("with", json::object()));
+  const Answer answer = Call(caller, step.at("call"), request);
+  if (step.at("call") == "CreateAlias" && answer.ok()) {
+    made_aliases_.emplace(caller, request.at("AliasName").get<std::string>());
   }
-  EXPECT_FALSE(outcome.ok());
+  Check(step, answer);
+}
+
+void ContractTest::CheckRefusal(const json& want, const Answer& answer) const {
+  for (const char* needed : {"exception", "code", "message"}) {
+    if (!want.contains(needed)) throw CaseError(std::string("raises needs ") + needed);
+  }
+  EXPECT_FALSE(answer.ok());
   for (const auto& [name, value] : want.items()) {
     if (name == "exception") {
-      EXPECT_EQ(outcome.exception, value) << outcome.message;
+      EXPECT_EQ(answer.exception, value) << answer.message;
     } else if (name == "message") {
-      EXPECT_EQ(outcome.message, value);
-    } else if (name == "code") {
-      static const std::map<std::string, grpc::StatusCode> kCodes{
-          {"INVALID_ARGUMENT", grpc::StatusCode::INVALID_ARGUMENT},
-          {"NOT_FOUND", grpc::StatusCode::NOT_FOUND},
-          {"ALREADY_EXISTS", grpc::StatusCode::ALREADY_EXISTS},
-          {"PERMISSION_DENIED", grpc::StatusCode::PERMISSION_DENIED},
-          {"FAILED_PRECONDITION", grpc::StatusCode::FAILED_PRECONDITION},
-          {"UNIMPLEMENTED", grpc::StatusCode::UNIMPLEMENTED},
-          {"RESOURCE_EXHAUSTED", grpc::StatusCode::RESOURCE_EXHAUSTED},
-          {"UNAVAILABLE", grpc::StatusCode::UNAVAILABLE}};
-      EXPECT_EQ(outcome.code, kCodes.at(value)) << outcome.message;
-    } else {
+      EXPECT_EQ(answer.message, value);
+    } else if (name != "code" && name != "status") {
       throw CaseError("unknown member of raises: " + name);
     }
   }
+  EXPECT_EQ(answer.code, front_->WantedCode(want)) << answer.message;
 }
 
-void ContractTest::Check(const json& step, const Outcome& outcome, const json& answer) {
+void ContractTest::Check(const json& step, const Answer& answer) {
   if (step.contains("raises")) {
-    CheckRefusal(Substitute(step.at("raises")), outcome);
+    CheckRefusal(Substitute(step.at("raises")), answer);
     return;
   }
-  ASSERT_TRUE(outcome.ok()) << outcome;
+  ASSERT_TRUE(answer.ok()) << answer.exception << ": " << answer.message;
   const auto at = [&](const std::string& pointer) {
-    return answer.value(json::json_pointer(pointer), json());
+    return answer.content.value(json::json_pointer(pointer), json());
   };
   const auto wanted = [&](const char* member) {
     return Substitute(step.value(member, json::object()));
@@ -200,24 +200,26 @@ void ContractTest::Check(const json& step, const Outcome& outcome, const json& a
     json got = at(pointer);
     // A document inside a string.
     if (value.is_object() && got.is_string()) got = json::parse(got.get<std::string>());
-    EXPECT_EQ(got, value) << pointer << " of " << answer;
+    EXPECT_EQ(got, value) << pointer << " of " << answer.content;
   }
   const json patterns = wanted("matches");
   for (const auto& [pointer, value] : patterns.items()) {
     EXPECT_THAT(at(pointer).dump(), ::testing::MatchesRegex('"' + value.get<std::string>() + '"'))
-        << pointer << " of " << answer;
+        << pointer << " of " << answer.content;
   }
   const json others = wanted("differs");
   for (const auto& [pointer, value] : others.items()) {
-    EXPECT_FALSE(at(pointer).is_null()) << pointer << " of " << answer;
-    EXPECT_NE(at(pointer), value) << pointer << " of " << answer;
+    EXPECT_FALSE(at(pointer).is_null()) << pointer << " of " << answer.content;
+    EXPECT_NE(at(pointer), value) << pointer << " of " << answer.content;
   }
   for (const json& pointer : step.value("absent", json::array())) {
-    EXPECT_FALSE(answer.contains(json::json_pointer(pointer.get<std::string>()))) << pointer;
+    EXPECT_FALSE(answer.content.contains(json::json_pointer(pointer.get<std::string>())))
+        << pointer;
   }
   const json saved = step.value("save", json::object());
   for (const auto& [name, pointer] : saved.items()) {
-    saved_[name] = answer.at(json::json_pointer(pointer.get<std::string>())).get<std::string>();
+    saved_[name] =
+        answer.content.at(json::json_pointer(pointer.get<std::string>())).get<std::string>();
   }
 }
 
@@ -236,8 +238,10 @@ TEST_P(ContractTest, Holds) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, ContractTest, ::testing::ValuesIn(LoadCases()),
-                         [](const auto& one) { return one.param.name; });
+std::string NameOf(const ::testing::TestParamInfo<Case>& one) { return one.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(Grpc, ContractTest, ::testing::ValuesIn(LoadCases("grpc")), NameOf);
+INSTANTIATE_TEST_SUITE_P(Aws, ContractTest, ::testing::ValuesIn(LoadCases("aws")), NameOf);
 
 }  // namespace
 }  // namespace hallmark::testing

@@ -1,7 +1,7 @@
 #include "tests/contract/kms_json.h"
 
 #include "keystate/bytes.h"
-#include "service/app/enum_names.h"
+#include "proto/kms_names.h"
 
 #include <google/protobuf/timestamp.pb.h>
 
@@ -21,23 +21,9 @@ std::string MemberName(const FieldDescriptor& field) {
   return field.number() >= 100 ? field.name() : field.json_name();
 }
 
-std::string BytesFrom(const std::string& text) {
-  const std::size_t colon = text.find(':');
-  const std::string kind = text.substr(0, colon);
-  const std::string rest = colon == std::string::npos ? "" : text.substr(colon + 1);
-  if (kind == "text") return rest;
-  if (kind == "repeat") return std::string(std::stoul(rest), 'm');
-  if (kind == "hex") {
-    if (const auto bytes = FromHex(rest)) {
-      return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
-    }
-  }
-  throw CaseError("not bytes: " + text);
-}
-
 int EnumFrom(const json& value, const FieldDescriptor& field) {
   if (value.is_number()) return value.get<int>();
-  const auto* known = app::FindByKmsName(*field.enum_type(), value.get<std::string>());
+  const auto* known = proto::FindByKmsName(*field.enum_type(), value.get<std::string>());
   if (known == nullptr) throw CaseError("no such value: " + value.dump());
   return known->number();
 }
@@ -99,8 +85,8 @@ json Value(const Message& message, const FieldDescriptor* field, int index) {
       return field->type() == FieldDescriptor::TYPE_BYTES ? "hex:" + ToHex(AsBytes(text)) : text;
     }
     case FieldDescriptor::CPPTYPE_ENUM:
-      return std::string(app::KmsName(item ? *r.GetRepeatedEnum(message, field, index)
-                                           : *r.GetEnum(message, field)));
+      return std::string(proto::KmsName(item ? *r.GetRepeatedEnum(message, field, index)
+                                             : *r.GetEnum(message, field)));
     case FieldDescriptor::CPPTYPE_BOOL:
       return r.GetBool(message, field);
     case FieldDescriptor::CPPTYPE_INT32:
@@ -126,6 +112,20 @@ json Value(const Message& message, const FieldDescriptor* field, int index) {
 }
 
 }  // namespace
+
+std::string BytesFrom(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  const std::string kind = text.substr(0, colon);
+  const std::string rest = colon == std::string::npos ? "" : text.substr(colon + 1);
+  if (kind == "text") return rest;
+  if (kind == "repeat") return std::string(std::stoul(rest), 'm');
+  if (kind == "hex") {
+    if (const auto bytes = FromHex(rest)) {
+      return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
+    }
+  }
+  throw CaseError("not bytes: " + text);
+}
 
 void FillFromKmsJson(const json& values, Message* message) {
   for (const auto& [name, value] : values.items()) {

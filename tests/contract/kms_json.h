@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <stdexcept>
+#include <string>
 
 namespace hallmark::testing {
 
@@ -17,6 +18,9 @@ struct CaseError : std::runtime_error {
 // text with a prefix: "text:Hello", "hex:00ff", "repeat:4097" (that many letters). An enum is its
 // KMS spelling or a number. An object where a text is due is a document: its text.
 void FillFromKmsJson(const nlohmann::json& json, google::protobuf::Message* message);
+
+// What "text:Hello" and the like stand for.
+std::string BytesFrom(const std::string& text);
 
 // Absent members are left out; bytes are "hex:…", timestamps numbers of seconds.
 nlohmann::json ToKmsJson(const google::protobuf::Message& message);

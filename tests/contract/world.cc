@@ -54,9 +54,30 @@ const Client& World::ClientFor(const std::string& caller) const {
   return found->second.client;
 }
 
+AwsClient& World::AwsClientFor(const std::string& caller) {
+  const auto found = callers_.find(caller);
+  if (found == callers_.end()) throw CaseError("no such caller: " + caller);
+  return found->second.aws_client;
+}
+
+std::string World::UniqueIdOf(const std::string& arn) const {
+  const auto channel = grpc::CreateChannel("unix:" + (daemon_.home() / "admin.sock").string(),
+                                           grpc::InsecureChannelCredentials());
+  v1::GetPrincipalRequest request;
+  request.set_arn(arn);
+  v1::GetPrincipalResponse response;
+  grpc::ClientContext context;
+  const Outcome shown =
+      OutcomeOf(v1::AdminService::NewStub(channel)->GetPrincipal(&context, request, &response));
+  if (!shown.ok()) throw CaseError("cannot look at " + arn + ": " + shown.message);
+  return response.principal().unique_id();
+}
+
 void World::Add(const std::string& caller, const std::string& arn, const std::string& policy) {
   if (callers_.count(caller) != 0) throw CaseError("there is such a caller already: " + caller);
-  callers_.emplace(caller, Caller{arn, daemon_.AddPrincipal(arn, policy)});
+  Client client = daemon_.AddPrincipal(arn, policy);
+  AwsClient aws_client = daemon_.ConnectAws(client.access_key);
+  callers_.emplace(caller, Caller{arn, UniqueIdOf(arn), std::move(client), std::move(aws_client)});
 }
 
 void World::Remove(const std::string& caller) {
@@ -69,7 +90,10 @@ void World::Remove(const std::string& caller) {
 
 std::map<std::string, std::string> World::Variables() const {
   std::map<std::string, std::string> variables{{"account", TestDaemon::kAccount}};
-  for (const auto& [name, caller] : callers_) variables["arn:" + name] = caller.arn;
+  for (const auto& [name, caller] : callers_) {
+    variables["arn:" + name] = caller.arn;
+    variables["id:" + name] = caller.unique_id;
+  }
   return variables;
 }
 
@@ -83,7 +107,10 @@ void World::SetState(const std::string& key_id, const std::string& state) {
   daemon_.SetKeyState(key_id, wanted->second);
   daemon_.Start();
   for (auto& [name, caller] : callers_) {
+    const AccessKey access_key = caller.client.access_key;
     caller.client = daemon_.Connect(caller.client.credentials);
+    caller.client.access_key = access_key;
+    caller.aws_client = daemon_.ConnectAws(access_key);
   }
 }
 

@@ -16,10 +16,12 @@ class World {
 
   // Throw CaseError for a caller that is not there, or is there already.
   const Client& ClientFor(const std::string& caller) const;
+  AwsClient& AwsClientFor(const std::string& caller);
   void Add(const std::string& caller, const std::string& arn, const std::string& policy);
   void Remove(const std::string& caller);
 
-  // "arn:grantee" → the ARN of the caller grantee, for every caller.
+  // "arn:grantee" → the ARN of the caller grantee, and "id:grantee" → its unique id, for every
+  // caller.
   std::map<std::string, std::string> Variables() const;
 
   // Key states that no operation can set yet are set in the store while the daemon is down.
@@ -28,10 +30,14 @@ class World {
  private:
   struct Caller {
     std::string arn;
+    std::string unique_id;
     Client client;
+    AwsClient aws_client;
   };
 
-  TestDaemon daemon_;
+  std::string UniqueIdOf(const std::string& arn) const;
+
+  TestDaemon daemon_{TestDaemon::Options{.aws = true}};
   std::map<std::string, Caller> callers_;
 };
 

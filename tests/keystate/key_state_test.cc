@@ -22,6 +22,7 @@ constexpr std::string_view kArn =
 //   .  allowed          1  DisabledException "is disabled."
 //   3  "is pending deletion."    4  "is not pending deletion."    5  "is pending import."
 //   6  origin EXTERNAL refused   9  origin AWS_KMS refused        u  unsupported, no text
+//   k  "key usage is ... not valid for ..."
 //   -  cannot occur: a key that the token made is never pending import
 struct Published {
   Operation operation;
@@ -63,6 +64,19 @@ const Published kPublished[] = {
     {Operation::kRotateKeyOnDemand, "u13", "6135"},
     {Operation::kReplicateKey, ".13", ".135"},
     {Operation::kUpdatePrimaryRegion, ".13", ".135"},
+    {Operation::kDecapsulate, "k13", "k135"},
+    {Operation::kDecrypt, "k13", "k135"},
+    {Operation::kDeriveSharedSecret, "k13", "k135"},
+    {Operation::kEncapsulate, "k13", "k135"},
+    {Operation::kEncrypt, "k13", "k135"},
+    {Operation::kGenerateDataKey, "k13", "k135"},
+    {Operation::kGenerateDataKeyPair, "k13", "k135"},
+    {Operation::kGenerateDataKeyPairWithoutPlaintext, "k13", "k135"},
+    {Operation::kGenerateDataKeyWithoutPlaintext, "k13", "k135"},
+    {Operation::kReEncrypt, "k13", "k135"},
+    {Operation::kSign, "k13", "k135"},
+    {Operation::kVerify, "k13", "k135"},
+    {Operation::kGetPublicKey, "u13", "u135"},
 };
 
 // Operations that are not bound to a key have no row.
@@ -106,6 +120,12 @@ void ExpectCell(const Published& row, KeyState state, Origin origin, char cell) 
       EXPECT_THAT(status,
                   RaisesWith(Exception::kUnsupportedOperationException,
                              arn + " origin is AWS_KMS which is not valid for this operation."));
+      break;
+    case 'k':
+      EXPECT_THAT(status,
+                  RaisesWith(Exception::kInvalidKeyUsageException,
+                             arn + " key usage is GENERATE_VERIFY_MAC which is not valid for " +
+                                 std::string(Name(row.operation)) + "."));
       break;
     case 'u':
       EXPECT_THAT(status, RaisesWith(Exception::kUnsupportedOperationException, ""));

@@ -71,6 +71,43 @@ TEST(PrincipalDirectoryTest, ANamesakeAddedBeforeTheOldOneIsWithdrawnStays) {
   EXPECT_EQ(directory.FindByFingerprint(Fingerprint(2)), heir);
 }
 
+std::shared_ptr<const Principal> UserWithKeys(const std::string& id,
+                                              const std::vector<std::string>& access_keys) {
+  Principal principal = *User(id, "u" + id, 1);
+  for (const std::string& key : access_keys) principal.access_keys.push_back({key, id});
+  return std::make_shared<const Principal>(std::move(principal));
+}
+
+TEST(PrincipalDirectoryTest, FindsByEachAccessKey) {
+  PrincipalDirectory directory;
+  const auto user = UserWithKeys("1", {"HMAKOLD", "HMAKNEW"});
+  directory.Load({user});
+  EXPECT_EQ(directory.FindByAccessKey("HMAKOLD"), user);
+  EXPECT_EQ(directory.FindByAccessKey("HMAKNEW"), user);
+  EXPECT_EQ(directory.FindByAccessKey("HMAK"), nullptr);
+  EXPECT_EQ(directory.FindByAccessKey(""), nullptr);
+}
+
+TEST(PrincipalDirectoryTest, ANewVersionDropsTheAccessKeysOfTheOld) {
+  PrincipalDirectory directory;
+  directory.Publish(UserWithKeys("1", {"HMAKOLD"}));
+  const auto rotated = UserWithKeys("1", {"HMAKNEW"});
+  directory.Publish(rotated);
+  EXPECT_EQ(directory.FindByAccessKey("HMAKOLD"), nullptr);
+  EXPECT_EQ(directory.FindByAccessKey("HMAKNEW"), rotated);
+  directory.Withdraw("1");
+  EXPECT_EQ(directory.FindByAccessKey("HMAKNEW"), nullptr);
+}
+
+TEST(PrincipalDirectoryTest, AnAccessKeyThatMovedStaysWithItsNewOwner) {
+  PrincipalDirectory directory;
+  directory.Publish(UserWithKeys("1", {"HMAK"}));
+  const auto heir = UserWithKeys("2", {"HMAK"});
+  directory.Publish(heir);
+  directory.Withdraw("1");
+  EXPECT_EQ(directory.FindByAccessKey("HMAK"), heir);
+}
+
 std::shared_ptr<const Principal> Of(const std::string& id, const std::string& arn,
                                     const std::string& role_id = {}) {
   Principal principal{

@@ -1,6 +1,7 @@
 // keystate is pure: no header of it may reach gRPC, protobuf, PKCS#11 or SQL. The rest of this file
 // does not compile if one does.
 #include "keystate/authorize.h"
+#include "keystate/base64.h"
 #include "keystate/bytes.h"
 #include "keystate/client_tokens.h"
 #include "keystate/clock.h"

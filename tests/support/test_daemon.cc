@@ -84,6 +84,7 @@ TestDaemon::TestDaemon(Options options) : options_(std::move(options)) {
   WriteFile(home() / "tls/server.pem", server.certificate);
   WriteFile(home() / "tls/server.key", server.private_key);
   SetFaults("");
+  if (options_.aws) receipt_ = *cli::SecretReceipt::Make();
   WriteConfiguration(options_);
   const Finished init = Run({HALLMARK_BINARY_DIR "/hallmark", "token", "init", "--home",
                              home().string(), "--format-with-so-pin", (home() / "so.pin").string()},
@@ -98,7 +99,8 @@ level = "debug"
 file = "log"
 [grpc]
 listen = "127.0.0.1:0"
-)" + options.grpc_settings + R"(
+)" + options.grpc_settings + (options.aws ? "[aws]\nlisten = \"127.0.0.1:0\"" : "") +
+                               R"(
 [token.main]
 module = ")" HALLMARK_BINARY_DIR R"(/hallmark-fault.so"
 uri = "pkcs11:token=hallmark?pin-source=file:user.pin"
@@ -158,7 +160,9 @@ std::optional<int> TestDaemon::TryStart() {
     if (const std::optional<int> code = process_->WaitFor(kPollInterval)) return code;
     if (std::chrono::steady_clock::now() > deadline) Abort("hallmarkd did not serve: " + Log());
   }
-  target_ = nlohmann::json::parse(ReadFile(endpoints)).at("grpc").get<std::string>();
+  const auto served = nlohmann::json::parse(ReadFile(endpoints));
+  target_ = served.at("grpc").get<std::string>();
+  aws_url_ = served.value("aws", "");
   // A new port, perhaps: connect anew when asked.
   admin_.reset();
   return std::nullopt;
@@ -192,16 +196,24 @@ void TestDaemon::Kill() {
 void TestDaemon::SetFaults(const std::string& lines) const { WriteFile(home() / "faults", lines); }
 
 Outcome TestDaemon::TryAddPrincipal(const std::string& arn, const std::string& policy,
-                                    const std::string& certificate_pem) {
+                                    const std::string& certificate_pem, AccessKey* access_key) {
   const auto channel = grpc::CreateChannel("unix:" + (home() / "admin.sock").string(),
                                            grpc::InsecureChannelCredentials());
   v1::AddPrincipalRequest request;
   request.set_arn(arn);
   if (!policy.empty()) request.set_policy(policy);
   request.set_certificate_fingerprint(FingerprintOf(certificate_pem));
+  if (access_key != nullptr) request.set_recipient_public_key(receipt_->public_key());
   v1::AddPrincipalResponse response;
   grpc::ClientContext context;
-  return OutcomeOf(v1::AdminService::NewStub(channel)->AddPrincipal(&context, request, &response));
+  Outcome added =
+      OutcomeOf(v1::AdminService::NewStub(channel)->AddPrincipal(&context, request, &response));
+  if (added.ok() && access_key != nullptr) {
+    const auto secret = receipt_->Open(response.encrypted_secret_access_key());
+    if (!secret) Abort(secret.error());
+    *access_key = {response.access_key_id(), ToHex(AsBytes(*secret))};
+  }
+  return added;
 }
 
 Outcome TestDaemon::RemovePrincipal(const std::string& arn) {
@@ -224,14 +236,23 @@ Client TestDaemon::Connect(const PemPair& credentials) const {
       grpc::SslCredentials(
           {authority_.certificate(), credentials.private_key, credentials.certificate}),
       arguments);
-  return {credentials, channel, v1::KeyService::NewStub(channel)};
+  return {credentials, {}, channel, v1::KeyService::NewStub(channel)};
+}
+
+AwsClient TestDaemon::ConnectAws(const AccessKey& access_key) const {
+  const std::string port = aws_url_.substr(aws_url_.rfind(':') + 1);
+  return {static_cast<std::uint16_t>(std::stoul(port)), authority_.certificate(), access_key};
 }
 
 Client TestDaemon::AddPrincipal(const std::string& arn, const std::string& policy) {
   const PemPair credentials = authority_.IssueClient();
-  const Outcome added = TryAddPrincipal(arn, policy, credentials.certificate);
+  AccessKey access_key;
+  const Outcome added = TryAddPrincipal(arn, policy, credentials.certificate,
+                                        receipt_.has_value() ? &access_key : nullptr);
   if (!added.ok()) Abort("cannot add " + arn + ": " + added.message);
-  return Connect(credentials);
+  Client client = Connect(credentials);
+  client.access_key = std::move(access_key);
+  return client;
 }
 
 const Client& TestDaemon::admin() {

@@ -4,6 +4,8 @@
 #include "hallmark/v1/admin.grpc.pb.h"
 #include "hallmark/v1/kms.grpc.pb.h"
 #include "keystate/records.h"
+#include "service/cli/secret_receipt.h"
+#include "tests/support/aws_client.h"
 #include "tests/support/child_process.h"
 #include "tests/support/test_certificates.h"
 
@@ -38,6 +40,7 @@ std::string FingerprintOf(const std::string& pem);
 // A channel of one principal.
 struct Client {
   PemPair credentials;
+  AccessKey access_key;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::KeyService::Stub> keys;
 
@@ -64,6 +67,8 @@ class TestDaemon {
     bool kill_switch = false;
     // Preloads the full disk (full_disk.h); its control file is disk_control().
     bool full_disk = false;
+    // Serves the AWS front as well.
+    bool aws = false;
   };
 
   static constexpr const char* kAccount = "111122223333";
@@ -97,10 +102,13 @@ class TestDaemon {
 
   // Registers the principal with a new certificate.
   Client AddPrincipal(const std::string& arn, const std::string& policy);
+  // `access_key`, unless null, is set to what was made for it.
   Outcome TryAddPrincipal(const std::string& arn, const std::string& policy,
-                          const std::string& certificate_pem);
+                          const std::string& certificate_pem, AccessKey* access_key = nullptr);
   Outcome RemovePrincipal(const std::string& arn);
   Client Connect(const PemPair& credentials) const;
+  // Of the AWS front.
+  AwsClient ConnectAws(const AccessKey& access_key) const;
   // kAdmin, allowed everything; registered at the first call.
   const Client& admin();
 
@@ -113,6 +121,8 @@ class TestDaemon {
   std::filesystem::path kill_control() const { return home() / "kill"; }
   std::filesystem::path disk_control() const { return home() / "disk"; }
   const std::string& target() const { return target_; }
+  // "https://127.0.0.1:PORT"; empty without the AWS front.
+  const std::string& aws_url() const { return aws_url_; }
   const TestAuthority& authority() const { return authority_; }
   std::string Log() const { return ReadFile(home() / "log"); }
   std::vector<std::string> environment() const;
@@ -127,6 +137,9 @@ class TestDaemon {
   Options options_;
   std::unique_ptr<ChildProcess> process_;
   std::string target_;
+  std::string aws_url_;
+  // To which secret access keys are shown.
+  std::optional<cli::SecretReceipt> receipt_;
   std::optional<Client> admin_;
 };
 

@@ -124,8 +124,12 @@ class OperationsTest : public ::testing::Test {
     pending->call = std::make_shared<CallContext>();
     pending->call->operation = operation;
     pending->call->caller = caller;
-    pending->call->fingerprint = caller->certificates.front().fingerprint;
-    pending->call->credential_expiry = clock_.Now() + 1h;
+    if (caller->certificates.empty()) {
+      pending->call->access_key_id = caller->access_keys.front().access_key_id;
+    } else {
+      pending->call->fingerprint = caller->certificates.front().fingerprint;
+      pending->call->credential_expiry = clock_.Now() + 1h;
+    }
     pending->call->started = clock_.SteadyNow();
     pending->call->deadline = pending->call->started + within;
     Dispatch(*engine_, pending->call, pending->request, &pending->response,

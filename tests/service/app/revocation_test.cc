@@ -111,6 +111,27 @@ TEST_F(RevocationTest, AChangedKeyPolicyStopsEveryCallThatIsStillQueued) {
   ExpectNoneReachesTheToken(key, [&] { return PutKeyPolicy(key, ""); });
 }
 
+TEST_F(RevocationTest, ARemovedAccessKeyStopsEveryCallThatIsStillQueued) {
+  const std::string key = CreateKey();
+  // Known by an access key alone.
+  auto signer = std::make_shared<Principal>(*AddCaller("Signer"));
+  signer->certificates.clear();
+  signer->access_keys = {{"HMAKOLD", "Signer"}};
+  principals_.Publish(signer);
+  EXPECT_THAT(MacAs(signer, key), IsOk());
+
+  auto busy = Occupy(key);
+  auto queued = StartMacAs(signer, key);
+  auto rotated = std::make_shared<Principal>(*signer);
+  rotated->access_keys = {{"HMAKNEW", "Signer"}};
+  principals_.Publish(rotated);
+  auto later = StartMacAs(rotated, key);
+  FaultList::Disarm();
+  EXPECT_THAT(busy->answer.get(), IsOk());
+  EXPECT_THAT(queued->answer.get(), Raises(Exception::kUnrecognizedClientException));
+  EXPECT_THAT(later->answer.get(), IsOk());
+}
+
 TEST_F(RevocationTest, AQueuedCallGoesOnByAnotherGrant) {
   const std::string key = CreateKey();
   const Grant first = CreateGrant(key, "Grantee", "first");

@@ -3,6 +3,7 @@
 #include "hallmark/v1/admin.pb.h"
 #include "hallmark/v1/explain.pb.h"
 #include "hallmark/v1/kms.pb.h"
+#include "proto/kms_names.h"
 #include "service/system/system.h"
 #include "tests/service/fake_clock.h"
 #include "tests/support/temporary_directory.h"
@@ -61,6 +62,7 @@ class AuditLogTest : public ::testing::Test {
     call_.decided_by = std::string(100'000, '"');
     call_.request_id = std::string(100'000, 'r');
     call_.peer = std::string(100'000, '\x7f') + ":1";
+    call_.access_key_id = std::string(100'000, 'a');
     json record = Recorded(request, outcome);
     const std::size_t begin = text_.find("\"requestParameters\":") + 20;
     const std::size_t size = text_.find(",\"responseElements\"") - begin;
@@ -105,6 +107,14 @@ TEST_F(AuditLogTest, ARecordHasTheShapeOfCloudTrails) {
   EXPECT_EQ(record["requestParameters"],
             (json{{"keyId", "alias/demo"}, {"macAlgorithm", "HMAC_SHA_256"}}));
   EXPECT_THAT(text_, Not(HasSubstr("secret")));
+}
+
+TEST_F(AuditLogTest, TheAccessKeyThatSignedIsPartOfTheIdentity) {
+  EXPECT_FALSE(Recorded(v1::ListKeysRequest(), {})["userIdentity"].contains("accessKeyId"));
+  call_.access_key_id = "HMAKALICE";
+  const json record = Recorded(v1::ListKeysRequest(), {});
+  EXPECT_EQ(record["userIdentity"]["accessKeyId"], "HMAKALICE");
+  EXPECT_EQ(record["userIdentity"]["type"], "IAMUser");
 }
 
 TEST_F(AuditLogTest, ARefusalIsRecordedWithItsReason) {
@@ -189,6 +199,24 @@ TEST_F(AuditLogTest, ManyLongTextsHaveNoMoreRoomThanOneRequestMayTake) {
   RecordedWithinItsRoom(explain);
   RecordedWithinItsRoom(tag);
   RecordedWithinItsRoom(untag);
+}
+
+// The codec of JSON keeps it for the refusal.
+TEST_F(AuditLogTest, ATextThatIsNoNameOfAnEnumIsRecordedAndCut) {
+  v1::CreateGrantRequest request;
+  const auto& operations = *request.GetDescriptor()->FindFieldByName("operations");
+  proto::KeepUnknownName("Dance", operations, &request);
+  request.add_operations(v1::GRANT_OPERATION_GENERATE_MAC);
+  for (int i = 0; i < 100; ++i) {
+    proto::KeepUnknownName(std::string(2'000, '\x01'), operations, &request);
+  }
+  call_.operation = Operation::kCreateGrant;
+  // A refused call's parameters are not recorded at all where they are as long as these.
+  const json recorded = RecordedWithinItsRoom(request, Status())["requestParameters"]["operations"];
+  ASSERT_GT(recorded.size(), 3U);
+  EXPECT_EQ(recorded[0], "Dance");
+  EXPECT_EQ(recorded[1], "GenerateMac");
+  EXPECT_LT(recorded[2].get<std::string>().size(), 2'000U);
 }
 
 TEST_F(AuditLogTest, APolicyIsWholeUpToTheLargestThatIsServed) {

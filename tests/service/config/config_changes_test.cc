@@ -66,6 +66,15 @@ max_connections_per_address = 7
 handshake_timeout_ms = 101
 max_call_ms = 102
 drain_timeout_ms = 103
+[aws]
+listen = "127.0.0.1:2"
+max_connections = 18
+max_connections_per_address = 17
+handshake_timeout_ms = 104
+request_timeout_ms = 105
+idle_timeout_ms = 106
+[sigv4]
+allow_replay = true
 [tls]
 certificate = "c"
 private_key = "k"

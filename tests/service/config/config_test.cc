@@ -87,6 +87,15 @@ max_connections_per_address = 5
 handshake_timeout_ms = 100
 max_call_ms = 200
 drain_timeout_ms = 0
+[aws]
+listen = "127.0.0.1:2"
+max_connections = 18
+max_connections_per_address = 17
+handshake_timeout_ms = 104
+request_timeout_ms = 105
+idle_timeout_ms = 106
+[sigv4]
+allow_replay = true
 [tls]
 certificate = "/c"
 private_key = "k"
@@ -119,6 +128,13 @@ key_copies = true
   EXPECT_EQ(config->grpc.handshake_timeout, std::chrono::milliseconds(100));
   EXPECT_EQ(config->grpc.max_call_duration, std::chrono::milliseconds(200));
   EXPECT_EQ(config->grpc.drain_timeout, std::chrono::milliseconds(0));
+  EXPECT_EQ(config->aws.listen, "127.0.0.1:2");
+  EXPECT_EQ(config->aws.max_connections, 18u);
+  EXPECT_EQ(config->aws.max_connections_per_address, 17u);
+  EXPECT_EQ(config->aws.handshake_timeout, std::chrono::milliseconds(104));
+  EXPECT_EQ(config->aws.request_timeout, std::chrono::milliseconds(105));
+  EXPECT_EQ(config->aws.idle_timeout, std::chrono::milliseconds(106));
+  EXPECT_TRUE(config->sigv4.allow_replay);
   EXPECT_EQ(config->tls.certificate, "/c");
   EXPECT_EQ(config->tls.private_key, folder_ / "k");
   EXPECT_EQ(config->tls.client_ca, folder_.parent_path() / "ca");
@@ -175,6 +191,12 @@ INSTANTIATE_TEST_SUITE_P(
          "2: grpc.max_connections: must be from 1 to 100000, is 0"},
         {"MorePerAddressThanInTotal", "[grpc]\nmax_connections = 5",
          "2: grpc.max_connections_per_address: must not exceed grpc.max_connections (5)"},
+        {"MoreAwsConnectionsPerAddressThanInTotal", "[aws]\nmax_connections = 5",
+         "2: aws.max_connections_per_address: must not exceed aws.max_connections (5)"},
+        {"AwsAddressWithoutPort", "[aws]\nlisten = \"127.0.0.1\"",
+         "2: aws.listen: must be an IP address with a port of 0 to 65535"},
+        {"OnePortForTwo", "[aws]\nlisten = \"127.0.0.1:9443\"",
+         "2: aws.listen: is grpc.listen, too (127.0.0.1:9443); each needs a port of its own"},
         {"KeyTwice", "[grpc]\nmax_connections = 5\nmax_connections = 6", "3: not valid TOML: "},
         {"SectionTwice", "[grpc]\n[log]\n[grpc]", "3: not valid TOML: "},
         {"SectionInSection", "[grpc.listen]", "1: grpc.listen: must be a string in quotes, is "},
@@ -187,11 +209,11 @@ INSTANTIATE_TEST_SUITE_P(
         {"NegativeDrain", "[grpc]\ndrain_timeout_ms = -1",
          "2: grpc.drain_timeout_ms: must be from 0 to 600000, is -1"},
         {"AddressWithoutPort", "[grpc]\nlisten = \"127.0.0.1\"",
-         "2: grpc.listen: must be an IP address with a port"},
+         "2: grpc.listen: must be an IP address with a port of 0 to 65535"},
         {"AddressByName", "[grpc]\nlisten = \"localhost:1\"",
-         "2: grpc.listen: must be an IP address with a port"},
+         "2: grpc.listen: must be an IP address with a port of 0 to 65535"},
         {"PortTooHigh", "[grpc]\nlisten = \"127.0.0.1:65536\"",
-         "2: grpc.listen: must be an IP address with a port"},
+         "2: grpc.listen: must be an IP address with a port of 0 to 65535"},
         {"MetricsForEverybody", "[metrics]\nlisten = \"0.0.0.0:9464\"",
          "2: metrics.listen: must be a loopback address"},
         {"BadRegion", "[site]\nregion = \"US West\"", "2: site.region: must be lower-case letters"},
@@ -331,6 +353,13 @@ TEST_F(ConfigTest, ExampleHasEveryKeyUnderItsSectionAndItsDefaultsAreTheDefaults
   EXPECT_EQ(config->grpc.handshake_timeout, defaults->grpc.handshake_timeout);
   EXPECT_EQ(config->grpc.max_call_duration, defaults->grpc.max_call_duration);
   EXPECT_EQ(config->grpc.drain_timeout, defaults->grpc.drain_timeout);
+  EXPECT_EQ(config->aws.listen, defaults->aws.listen);
+  EXPECT_EQ(config->aws.max_connections, defaults->aws.max_connections);
+  EXPECT_EQ(config->aws.max_connections_per_address, defaults->aws.max_connections_per_address);
+  EXPECT_EQ(config->aws.handshake_timeout, defaults->aws.handshake_timeout);
+  EXPECT_EQ(config->aws.request_timeout, defaults->aws.request_timeout);
+  EXPECT_EQ(config->aws.idle_timeout, defaults->aws.idle_timeout);
+  EXPECT_EQ(config->sigv4.allow_replay, defaults->sigv4.allow_replay);
   EXPECT_EQ(config->tls.certificate, defaults->tls.certificate);
   EXPECT_EQ(config->tls.private_key, defaults->tls.private_key);
   EXPECT_EQ(config->tls.client_ca, defaults->tls.client_ca);

@@ -135,12 +135,12 @@ class AdminFrontTest : public ::testing::Test {
     const std::string socket = (directory_.path() / "admin.sock").string();
     std::vector<Door> doors;
     doors.push_back(
-        {Must(Listener::OpenUnix(socket)), grpc::InsecureServerCredentials(), {10, 10}});
+        {Must(net::Listener::OpenUnix(socket)), grpc::InsecureServerCredentials(), {10, 10}});
     doors.push_back(
-        {Must(Listener::OpenTcp("127.0.0.1:0")), grpc::InsecureServerCredentials(), {10, 10}});
+        {Must(net::Listener::OpenTcp("127.0.0.1:0")), grpc::InsecureServerCredentials(), {10, 10}});
     const auto tls = std::make_shared<RotatingCredentials>(
         hallmark::testing::MaterialOf(authority_.IssueServer(), authority_.certificate()));
-    doors.push_back({Must(Listener::OpenTcp("127.0.0.1:0")), tls, {10, 10}});
+    doors.push_back({Must(net::Listener::OpenTcp("127.0.0.1:0")), tls, {10, 10}});
     server_ = Must(GrpcServer::Start(std::move(doors), {&front_}, {}, observer_));
     stub_ = v1::AdminService::NewStub(
         grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()));

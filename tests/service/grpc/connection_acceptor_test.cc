@@ -1,4 +1,4 @@
-#include "service/grpc/connection_acceptor.h"
+#include "service/net/connection_acceptor.h"
 
 #include "tests/service/grpc/tiny_server.h"
 
@@ -37,8 +37,8 @@ using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
 // A TCP connection that says nothing.
-UniqueFd ConnectSilently(const std::string& port) {
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+net::UniqueFd ConnectSilently(const std::string& port) {
+  net::UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
@@ -48,7 +48,7 @@ UniqueFd ConnectSilently(const std::string& port) {
 }
 
 // Whether the server closes the connection within ten seconds.
-bool IsClosedByServer(const UniqueFd& fd) {
+bool IsClosedByServer(const net::UniqueFd& fd) {
   pollfd wanted{fd.get(), POLLIN, 0};
   std::array<char, 64> ignored{};
   return poll(&wanted, 1, 10'000) == 1 && read(fd.get(), ignored.data(), ignored.size()) <= 0;
@@ -79,14 +79,14 @@ TEST(ConnectionAcceptorTest, AConnectionIsCountedUntilItsClientCloses) {
 
 TEST(ConnectionAcceptorTest, ASilentClientIsDroppedAfterTheHandshakeTimeout) {
   TinyServer server({10, 10}, {.handshake_timeout = 200ms});
-  const UniqueFd silent = ConnectSilently(server.port());
+  const net::UniqueFd silent = ConnectSilently(server.port());
   EXPECT_TRUE(IsClosedByServer(silent));
   EXPECT_TRUE(Eventually([&] { return server.door().counts().open == 0; }));
 }
 
 TEST(ConnectionAcceptorTest, AClientThatClosesItsHalfDuringTheHandshakeIsForgotten) {
   TinyServer server({10, 10});
-  const UniqueFd half_open = ConnectSilently(server.port());
+  const net::UniqueFd half_open = ConnectSilently(server.port());
   ASSERT_TRUE(Eventually([&] { return server.door().counts().accepted == 1; }));
   shutdown(half_open.get(), SHUT_WR);
   EXPECT_TRUE(IsClosedByServer(half_open));
@@ -96,7 +96,7 @@ TEST(ConnectionAcceptorTest, AClientThatClosesItsHalfDuringTheHandshakeIsForgott
 TEST(ConnectionAcceptorTest, AConnectionThatIsResetIsForgotten) {
   TinyServer server({10, 10});
   {
-    const UniqueFd doomed = ConnectSilently(server.port());
+    const net::UniqueFd doomed = ConnectSilently(server.port());
     ASSERT_TRUE(Eventually([&] { return server.door().counts().open == 1; }));
     const linger at_once{1, 0};
     setsockopt(doomed.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -106,18 +106,18 @@ TEST(ConnectionAcceptorTest, AConnectionThatIsResetIsForgotten) {
 
 TEST(ConnectionAcceptorTest, PlainTextInsteadOfTlsIsForgotten) {
   TinyServer server({10, 10});
-  const UniqueFd talker = ConnectSilently(server.port());
+  const net::UniqueFd talker = ConnectSilently(server.port());
   constexpr std::string_view kHttp = "GET / HTTP/1.1\r\n\r\n";
   ASSERT_EQ(write(talker.get(), kHttp.data(), kHttp.size()), static_cast<ssize_t>(kHttp.size()));
   EXPECT_TRUE(Eventually([&] {
-    const ConnectionCounts counts = server.door().counts();
+    const net::ConnectionCounts counts = server.door().counts();
     return counts.accepted == 1 && counts.open == 0;
   }));
 }
 
 TEST(ConnectionAcceptorTest, BeyondTheLimitOfAllConnectionsTheNextIsClosedAtOnce) {
   TinyServer server({3, 10});
-  std::vector<UniqueFd> silent;
+  std::vector<net::UniqueFd> silent;
   for (int i = 0; i < 3; ++i) silent.push_back(ConnectSilently(server.port()));
   EXPECT_TRUE(IsClosedByServer(ConnectSilently(server.port())));
   EXPECT_EQ(server.door().counts().open, 3U);
@@ -129,8 +129,8 @@ TEST(ConnectionAcceptorTest, BeyondTheLimitOfAllConnectionsTheNextIsClosedAtOnce
 
 TEST(ConnectionAcceptorTest, BeyondTheLimitOfOneAddressTheNextIsClosedAtOnce) {
   TinyServer server({10, 2});
-  const UniqueFd first = ConnectSilently(server.port());
-  const UniqueFd second = ConnectSilently(server.port());
+  const net::UniqueFd first = ConnectSilently(server.port());
+  const net::UniqueFd second = ConnectSilently(server.port());
   EXPECT_TRUE(IsClosedByServer(ConnectSilently(server.port())));
   EXPECT_EQ(server.door().counts().refused, 1U);
 }
@@ -141,7 +141,7 @@ TEST(ConnectionAcceptorTest, ManyConnectionsLeaveNoDescriptorBehind) {
   ASSERT_TRUE(Eventually([&] { return server.door().counts().open == 0; }));
   const std::size_t before = OpenDescriptors();
   for (int round = 0; round < 3; ++round) {
-    std::vector<UniqueFd> silent;
+    std::vector<net::UniqueFd> silent;
     for (int i = 0; i < 100; ++i) silent.push_back(ConnectSilently(server.port()));
     const std::uint64_t wanted = 1 + static_cast<std::uint64_t>(round + 1) * 100;
     EXPECT_TRUE(Eventually([&] { return server.door().counts().accepted == wanted; }));
@@ -203,11 +203,11 @@ class ServerProcess {
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
 
-  ConnectionCounts Counts() {
+  net::ConnectionCounts Counts() {
     std::fputs("\n", in_);
     std::fflush(in_);
     std::istringstream line(ReadLine());
-    ConnectionCounts counts;
+    net::ConnectionCounts counts;
     line >> counts.open >> counts.accepted >> counts.refused >> counts.accept_failures;
     return counts;
   }
@@ -242,10 +242,10 @@ class ServerProcess {
 TEST(ConnectionAcceptorTest, With64DescriptorsServiceGoesOnAfter150SilentConnections) {
   ServerProcess server("64", "0");
   {
-    std::vector<UniqueFd> silent;
+    std::vector<net::UniqueFd> silent;
     for (int i = 0; i < 150; ++i) silent.push_back(ConnectSilently(server.port()));
     EXPECT_TRUE(Eventually([&] {
-      const ConnectionCounts counts = server.Counts();
+      const net::ConnectionCounts counts = server.Counts();
       return counts.accepted + counts.refused == 150;
     }));
     EXPECT_EQ(server.Counts().open, 16U);  // (64 - 32 kept back) / 2
@@ -258,41 +258,40 @@ TEST(ConnectionAcceptorTest, With64DescriptorsServiceGoesOnAfter150SilentConnect
 TEST(ConnectionAcceptorTest, AfterDescriptorsRanOutAcceptingGoesOn) {
   ServerProcess server("64", "1000");
   {
-    std::vector<UniqueFd> silent;
+    std::vector<net::UniqueFd> silent;
     for (int i = 0; i < 150; ++i) silent.push_back(ConnectSilently(server.port()));
     EXPECT_TRUE(Eventually([&] { return server.Counts().accept_failures > 1; }));
   }
-  EXPECT_TRUE(Eventually([&] { return server.Counts().open == 0; }));
-  const grpc::Status status = Describe(server.Connect(), "k");
-  EXPECT_TRUE(Reached(status)) << status.error_message();
+  // Those that the backlog kept may use up the descriptors once more.
+  EXPECT_TRUE(Eventually([&] { return Reached(Describe(server.Connect(), "k")); }));
 }
 
-// In gRPC's place: keeps what it is handed open, as gRPC does until it has noticed an end.
-class Keeper final : public grpc::experimental::ExternalConnectionAcceptor {
+// Keeps what it is handed open, as gRPC does until it has noticed an end.
+class Keeper final : public net::ConnectionHandler {
  public:
-  explicit Keeper(std::vector<UniqueFd>& kept) : kept_(kept) {}
-  void HandleNewConnection(NewConnectionParameters* connection) override {
-    kept_.emplace_back(connection->fd);
+  explicit Keeper(std::vector<net::UniqueFd>& kept) : kept_(kept) {}
+  void Serve(net::UniqueFd connection, const net::Listener&) override {
+    kept_.push_back(std::move(connection));
   }
 
  private:
-  std::vector<UniqueFd>& kept_;
+  std::vector<net::UniqueFd>& kept_;
 };
 
 TEST(ConnectionAcceptorTest, WhileOthersAreResetLiveConnectionsStayCounted) {
   constexpr std::size_t kEach = 20;
-  std::vector<UniqueFd> kept;  // outside the acceptor's thread only once its count says so
+  std::vector<net::UniqueFd> kept;  // outside the acceptor's thread only once its count says so
   kept.reserve(2 * kEach + 1);
   hallmark::testing::PrintingObserver observer;
-  auto listener = Listener::OpenTcp("127.0.0.1:0");
+  auto listener = net::Listener::OpenTcp("127.0.0.1:0");
   ASSERT_TRUE(listener.has_value());
   const std::string port = listener->address().substr(listener->address().rfind(':') + 1);
-  auto acceptor = ConnectionAcceptor::Start(*std::move(listener), {100, 100},
-                                            std::make_unique<Keeper>(kept), observer);
+  auto acceptor = net::ConnectionAcceptor::Start(*std::move(listener), {100, 100},
+                                                 std::make_unique<Keeper>(kept), observer);
   ASSERT_TRUE(acceptor.has_value());
   const auto counts = [&] { return (*acceptor)->counts(); };
 
-  std::vector<UniqueFd> doomed;
+  std::vector<net::UniqueFd> doomed;
   for (std::size_t i = 0; i < kEach; ++i) {
     doomed.push_back(ConnectSilently(port));
     const linger at_once{1, 0};
@@ -303,7 +302,7 @@ TEST(ConnectionAcceptorTest, WhileOthersAreResetLiveConnectionsStayCounted) {
   ASSERT_TRUE(Eventually([&] { return counts().open == 0; }));
 
   // The acceptor gives these the descriptor numbers that it had for the others.
-  std::vector<UniqueFd> live;
+  std::vector<net::UniqueFd> live;
   for (std::size_t i = 0; i < kEach; ++i) live.push_back(ConnectSilently(port));
   ASSERT_TRUE(Eventually([&] { return counts().open == kEach; }));
   for (std::size_t i = 0; i < kEach; ++i) shutdown(kept[i].get(), SHUT_RDWR);

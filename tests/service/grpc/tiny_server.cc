@@ -55,19 +55,19 @@ void PrintingObserver::Warning(const std::string& text) {
   std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-TinyServer::TinyServer(const grpc_front::ConnectionLimits& limits,
+TinyServer::TinyServer(const net::ConnectionLimits& limits,
                        const grpc_front::ServerOptions& options) {
   credentials_ = std::make_shared<grpc_front::RotatingCredentials>(
       MaterialOf(authority_.IssueServer(), authority_.certificate()));
   std::vector<grpc_front::Door> doors;
-  doors.push_back({Must(grpc_front::Listener::OpenTcp("127.0.0.1:0")), credentials_, limits});
+  doors.push_back({Must(net::Listener::OpenTcp("127.0.0.1:0")), credentials_, limits});
   server_ = Must(grpc_front::GrpcServer::Start(std::move(doors), {&service_}, options, observer_));
 }
 
-TinyServer::TinyServer(const std::string& socket_path, const grpc_front::ConnectionLimits& limits) {
+TinyServer::TinyServer(const std::string& socket_path, const net::ConnectionLimits& limits) {
   std::vector<grpc_front::Door> doors;
-  doors.push_back({Must(grpc_front::Listener::OpenUnix(socket_path)),
-                   grpc::InsecureServerCredentials(), limits});
+  doors.push_back(
+      {Must(net::Listener::OpenUnix(socket_path)), grpc::InsecureServerCredentials(), limits});
   server_ = Must(grpc_front::GrpcServer::Start(std::move(doors), {&service_}, {}, observer_));
 }
 
@@ -80,11 +80,11 @@ std::shared_ptr<grpc::Channel> TinyServer::Connect() const {
   return ConnectTo(door().address(), authority_.certificate(), authority_.IssueClient());
 }
 
-grpc_front::TlsMaterial MaterialOf(const PemPair& server, const std::string& client_ca) {
+net::TlsMaterial MaterialOf(const PemPair& server, const std::string& client_ca) {
   const TemporaryDirectory directory;
-  return Must(grpc_front::ReadTlsFiles({directory.Write("server.pem", server.certificate),
-                                        directory.Write("server.key", server.private_key),
-                                        directory.Write("ca.pem", client_ca)}));
+  return Must(net::ReadTlsFiles({directory.Write("server.pem", server.certificate),
+                                 directory.Write("server.key", server.private_key),
+                                 directory.Write("ca.pem", client_ca)}));
 }
 
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, const std::string& ca,

@@ -5,7 +5,7 @@
 #include "hallmark/v1/kms.grpc.pb.h"
 #include "service/grpc/grpc_server.h"
 #include "service/grpc/rotating_credentials.h"
-#include "service/grpc/tls.h"
+#include "service/net/tls_files.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_certificates.h"
 
@@ -34,7 +34,7 @@ class EchoingRefusal final : public grpc_front::QueuedService {
   Service service_;
 };
 
-class PrintingObserver final : public grpc_front::ConnectionObserver {
+class PrintingObserver final : public net::ConnectionObserver {
  public:
   void Opened() override {}
   void Closed() override {}
@@ -45,14 +45,14 @@ class PrintingObserver final : public grpc_front::ConnectionObserver {
 class TinyServer {
  public:
   // On a free port of 127.0.0.1. Aborts on failure.
-  explicit TinyServer(const grpc_front::ConnectionLimits& limits,
+  explicit TinyServer(const net::ConnectionLimits& limits,
                       const grpc_front::ServerOptions& options = {});
   // On a Unix socket, without TLS.
-  TinyServer(const std::string& socket_path, const grpc_front::ConnectionLimits& limits);
+  TinyServer(const std::string& socket_path, const net::ConnectionLimits& limits);
 
   grpc_front::GrpcServer& server() { return *server_; }
-  grpc_front::ConnectionAcceptor& door() { return server_->door(0); }
-  const grpc_front::ConnectionAcceptor& door() const { return server_->door(0); }
+  net::ConnectionAcceptor& door() { return server_->door(0); }
+  const net::ConnectionAcceptor& door() const { return server_->door(0); }
   // Only over TCP.
   grpc_front::RotatingCredentials& credentials() { return *credentials_; }
   const TestAuthority& authority() const { return authority_; }
@@ -69,7 +69,7 @@ class TinyServer {
   std::unique_ptr<grpc_front::GrpcServer> server_;
 };
 
-grpc_front::TlsMaterial MaterialOf(const PemPair& server, const std::string& client_ca);
+net::TlsMaterial MaterialOf(const PemPair& server, const std::string& client_ca);
 
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, const std::string& ca,
                                          const PemPair& client);

@@ -2,7 +2,7 @@
 // Prints its address, then the PEM of its CA, of a client and of the client's key, each ended by a
 // line
 // "."; answers every line on standard input with its counts, and ends with it.
-#include "service/grpc/connection_acceptor.h"
+#include "service/net/connection_acceptor.h"
 #include "tests/service/grpc/tiny_server.h"
 
 #include <sys/resource.h>
@@ -23,9 +23,8 @@ int main(int argc, char** argv) {
   hallmark::grpc_front::ServerOptions options;
   options.handshake_timeout = std::chrono::seconds(60);  // silence ends when the test says so
   const auto max_connections = static_cast<std::size_t>(std::atoi(argv[2]));
-  const hallmark::grpc_front::ConnectionLimits limits{
-      max_connections == 0 ? hallmark::grpc_front::FitToDescriptorLimit(1000) : max_connections,
-      1000};
+  const hallmark::net::ConnectionLimits limits{
+      max_connections == 0 ? hallmark::net::FitToDescriptorLimit(1000) : max_connections, 1000};
   hallmark::testing::TinyServer server(limits, options);
   const hallmark::testing::PemPair client = server.authority().IssueClient();
   std::cout << server.door().address() << '\n'

@@ -2,6 +2,7 @@
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "service/net/tls_files.h"
 #include "tests/service/grpc/tiny_server.h"
 
 #include <gmock/gmock.h>
@@ -28,7 +29,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-constexpr ConnectionLimits kGenerous{100, 100};
+constexpr net::ConnectionLimits kGenerous{100, 100};
 
 // gRPC reads the setting once per process, so every test here runs under it.
 class RestrictTls : public ::testing::Environment {
@@ -120,16 +121,16 @@ TEST(StatusOverTheWireTest, TheLongestEchoedKeyIdStillArrivesWithItsReason) {
 class ServerCredentialsTest : public ::testing::Test {
  protected:
   std::string Refusal() const {
-    const auto material = ReadTlsFiles(files_);
+    const auto material = net::ReadTlsFiles(files_);
     return material.has_value() ? "" : material.error();
   }
 
   TemporaryDirectory directory_;
   TestAuthority authority_;
   PemPair pair_ = authority_.IssueServer();
-  TlsFiles files_{directory_.Write("server.pem", pair_.certificate),
-                  directory_.Write("server.key", pair_.private_key),
-                  directory_.Write("ca.pem", authority_.certificate())};
+  net::TlsFiles files_{directory_.Write("server.pem", pair_.certificate),
+                       directory_.Write("server.key", pair_.private_key),
+                       directory_.Write("ca.pem", authority_.certificate())};
 };
 
 TEST_F(ServerCredentialsTest, AMatchingPairIsAccepted) { EXPECT_EQ(Refusal(), ""); }

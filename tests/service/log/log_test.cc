@@ -152,7 +152,8 @@ TEST_F(LogTest, RequestSaysWhoDidWhatToWhichKeyAndHowLongItTook) {
   ASSERT_THAT(lines, SizeIs(1));
   auto json = nlohmann::json::parse(lines[0]);
   json.erase("time");
-  EXPECT_EQ(json, nlohmann::json::parse(R"({"level":"debug","event":"request","request_id":"r-1",
+  EXPECT_EQ(json, nlohmann::json::parse(
+                      R"({"level":"debug","event":"request","request_id":"r-1","protocol":"grpc",
       "principal":"arn:aws:iam::111122223333:user/alice","operation":"GenerateMac","key":"arn:key",
       "outcome":"OK","duration_us":1234,"peer":"127.0.0.1:1"})"));
 }

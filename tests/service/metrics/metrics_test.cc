@@ -89,21 +89,20 @@ TEST_F(MetricsTest, RequestsAreCountedByOperationAndOutcomeAndTimed) {
   metrics_.Finished(call_, {});
   metrics_.Finished(call_, {});
   metrics_.Finished(call_, Fail(Exception::kDisabledException));
+  call_.protocol = app::Protocol::kAws;
+  metrics_.Finished(call_, {});
   const std::string text = Scrape();
-  EXPECT_THAT(text,
-              HasSubstr("hallmark_requests_total{operation=\"GenerateMac\",outcome=\"OK\"} 2"));
+  EXPECT_THAT(text, HasSubstr("outcome=\"OK\",protocol=\"aws\"} 1"));
   EXPECT_THAT(
       text,
       HasSubstr(
-          "hallmark_requests_total{operation=\"GenerateMac\",outcome=\"DisabledException\"} 1"));
-  EXPECT_THAT(
-      text,
-      HasSubstr(
-          "hallmark_request_duration_seconds_bucket{operation=\"GenerateMac\",le=\"0.001\"} 0"));
-  EXPECT_THAT(
-      text,
-      HasSubstr(
-          "hallmark_request_duration_seconds_bucket{operation=\"GenerateMac\",le=\"0.0025\"} 3"));
+          "hallmark_requests_total{operation=\"GenerateMac\",outcome=\"OK\",protocol=\"grpc\"} 2"));
+  EXPECT_THAT(text, HasSubstr("hallmark_requests_total{operation=\"GenerateMac\",outcome="
+                              "\"DisabledException\",protocol=\"grpc\"} 1"));
+  EXPECT_THAT(text, HasSubstr("hallmark_request_duration_seconds_bucket{operation=\"GenerateMac\","
+                              "protocol=\"grpc\",le=\"0.001\"} 0"));
+  EXPECT_THAT(text, HasSubstr("hallmark_request_duration_seconds_bucket{operation=\"GenerateMac\","
+                              "protocol=\"grpc\",le=\"0.0025\"} 3"));
   EXPECT_THAT(text, Not(HasSubstr("VerifyMac")));
 }
 
@@ -118,7 +117,8 @@ TEST_F(MetricsTest, ConcurrentFirstCallsLoseNoCount) {
       });
     }
   }
-  EXPECT_THAT(Scrape(), HasSubstr("{operation=\"VerifyMac\",outcome=\"OK\"} 4000"));
+  EXPECT_THAT(Scrape(),
+              HasSubstr("{operation=\"VerifyMac\",outcome=\"OK\",protocol=\"grpc\"} 4000"));
 }
 
 TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
@@ -134,13 +134,26 @@ TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
 
 TEST_F(MetricsTest, ConnectionsAreCounted) {
   Listen();
-  metrics_.ConnectionOpened();
-  metrics_.ConnectionOpened();
-  metrics_.ConnectionClosed();
-  metrics_.ConnectionRefused();
+  metrics_.ConnectionOpened(app::Protocol::kGrpc);
+  metrics_.ConnectionOpened(app::Protocol::kGrpc);
+  metrics_.ConnectionClosed(app::Protocol::kGrpc);
+  metrics_.ConnectionOpened(app::Protocol::kAws);
+  metrics_.ConnectionOpened(app::Protocol::kAws);
+  metrics_.ConnectionRefused(app::Protocol::kAws);
   const std::string text = Scrape();
-  EXPECT_THAT(text, HasSubstr("hallmark_connections 1"));
-  EXPECT_THAT(text, HasSubstr("hallmark_refused_connections_total 1"));
+  EXPECT_THAT(text, HasSubstr("hallmark_connections{protocol=\"grpc\"} 1"));
+  EXPECT_THAT(text, HasSubstr("hallmark_connections{protocol=\"aws\"} 2"));
+  EXPECT_THAT(text, HasSubstr("hallmark_refused_connections_total{protocol=\"aws\"} 1"));
+}
+
+TEST_F(MetricsTest, RequestsForNothingAreCountedByStatus) {
+  Listen();
+  metrics_.Unserved(400);
+  metrics_.Unserved(431);
+  metrics_.Unserved(400);
+  const std::string text = Scrape();
+  EXPECT_THAT(text, HasSubstr("hallmark_unserved_requests_total{status=\"400\"} 2"));
+  EXPECT_THAT(text, HasSubstr("hallmark_unserved_requests_total{status=\"431\"} 1"));
 }
 
 TEST_F(MetricsTest, ReloadsAreCountedByOutcomeFromZero) {

@@ -1,0 +1,67 @@
+#include "service/authn/replay_guard.h"
+
+#include <algorithm>
+
+namespace hallmark::authn {
+
+// Signatures have whole seconds: whoever signs in the second in which we begin must not wait.
+ReplayGuard::ReplayGuard(ReplayLimits limits, std::chrono::seconds window, WallTime now)
+    : limits_(limits),
+      window_(window),
+      unknown_until_(std::chrono::floor<std::chrono::seconds>(now) - std::chrono::seconds(1)) {}
+
+void ReplayGuard::Forget(WallTime now) {
+  while (!seen_.empty() && seen_.begin()->first.first + window_ < now) {
+    const auto oldest = seen_.begin();
+    unknown_until_ = std::max(unknown_until_, oldest->first.first);
+    if (--oldest->second->second == 0) counts_.erase(oldest->second);
+    seen_.erase(oldest);
+  }
+}
+
+Status ReplayGuard::Admit(std::string_view access_key_id, const Sha256Digest& signature,
+                          SigningTime signed_at, WallTime now) {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  const MutexLock lock(mu_);
+  Forget(now);
+  if (signed_at <= unknown_until_) {
+    Error unknown = Throttled(unknown_until_ - signed_at + seconds(1),
+                              "the signature is from before what the replay guard knows");
+    unknown.message =
+        "The signature of this request is from before this service began to remember signatures, "
+        "so it may have been used. Sign the request again; if that does not help, your clock is "
+        "behind.";
+    return Unexpected(std::move(unknown));
+  }
+  const Seen seen(signed_at, signature);
+  if (seen_.contains(seen)) {
+    Error used = Throttled(seconds(1), "a signature was used again");
+    used.message =
+        "The signature of this request was used before, and what changes something takes each "
+        "signature once. Sign the request again, a second later or with a header of its own.";
+    return Unexpected(std::move(used));
+  }
+  const auto known = counts_.find(access_key_id);
+  const std::size_t held = known == counts_.end() ? 0 : known->second;
+  if (held >= std::min(limits_.per_access_key, limits_.total - seen_.size())) {
+    // When the next is forgotten, whosever it is.
+    const milliseconds wait =
+        seen_.empty()
+            ? milliseconds(window_)
+            : std::chrono::floor<milliseconds>(seen_.begin()->first.first + window_ - now);
+    return Unexpected(
+        Throttled(std::max(wait, milliseconds(seconds(1))), "the replay guard's memory is full"));
+  }
+  const auto owner = counts_.try_emplace(std::string(access_key_id), 0).first;
+  ++owner->second;
+  seen_.emplace(seen, owner);
+  return {};
+}
+
+std::size_t ReplayGuard::size() const {
+  const MutexLock lock(mu_);
+  return seen_.size();
+}
+
+}  // namespace hallmark::authn
