@@ -31,6 +31,7 @@ struct StoreImage {
   std::vector<PrincipalRecord> principals;
   std::vector<CertificateRecord> certificates;
   std::vector<AccessKeyRecord> access_keys;
+  std::vector<SignatureMarkRecord> signature_marks;
   std::vector<TokenRecord> tokens;
   std::vector<ClientTokenRecord> client_tokens;
 };

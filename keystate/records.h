@@ -196,6 +196,14 @@ struct AccessKeyRecord {
   Revision revision = 0;
 };
 
+// Up to which second of its client's clock signatures of an access key may have been used. Only
+// kept for clients whose clock is ahead of ours: what others signed is past when a service starts.
+struct SignatureMarkRecord {
+  std::string access_key_id;
+  WallTime until{};
+  Revision revision = 0;
+};
+
 struct TokenRecord {
   std::string token_id;
   std::string label{};
@@ -218,6 +226,6 @@ struct ClientTokenRecord {
 using Record =
     std::variant<KeyRecord, MaterialRecord, BindingRecord, AliasRecord, TagRecord, LastUsageRecord,
                  SweeperRecord, GrantRecord, PolicyRecord, PrincipalRecord, CertificateRecord,
-                 AccessKeyRecord, TokenRecord, ClientTokenRecord>;
+                 AccessKeyRecord, SignatureMarkRecord, TokenRecord, ClientTokenRecord>;
 
 }  // namespace hallmark

@@ -347,6 +347,21 @@ Result<AccessKeyRecord> Table<AccessKeyRecord>::Read(Row& row, const Site&) {
   return record;
 }
 
+void Table<SignatureMarkRecord>::BindKey(Statement& statement, const SignatureMarkRecord& record) {
+  statement.Bind(record.access_key_id);
+}
+
+void Table<SignatureMarkRecord>::BindRest(Statement& statement, const SignatureMarkRecord& record) {
+  statement.Bind(record.until);
+}
+
+Result<SignatureMarkRecord> Table<SignatureMarkRecord>::Read(Row& row, const Site&) {
+  SignatureMarkRecord record;
+  record.access_key_id = row.Text();
+  record.until = row.Time();
+  return record;
+}
+
 void Table<TokenRecord>::BindKey(Statement& statement, const TokenRecord& record) {
   statement.Bind(record.token_id);
 }

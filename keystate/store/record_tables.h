@@ -53,6 +53,8 @@ HALLMARK_STORE_TABLE(CertificateRecord, "certificate", certificates, 1, "fingerp
                      "principal_id", "added");
 HALLMARK_STORE_TABLE(AccessKeyRecord, "access_key", access_keys, 1, "access_key_id",
                      "principal_id");
+HALLMARK_STORE_TABLE(SignatureMarkRecord, "signature_mark", signature_marks, 1, "access_key_id",
+                     "until");
 HALLMARK_STORE_TABLE(TokenRecord, "token", tokens, 1, "token_id", "label", "serial", "manufacturer",
                      "anchor_cka_id", "anchor_check_value");
 HALLMARK_STORE_TABLE(ClientTokenRecord, "client_token", client_tokens, 2, "principal_id",

@@ -155,7 +155,15 @@ ALTER TABLE principal ADD COLUMN spiffe_id TEXT NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX principal_by_spiffe_id ON principal (spiffe_id) WHERE spiffe_id != '';
 )sql";
 
-constexpr std::array kMigrations{kFirst, kTagsAndDeletion, kGrantsAndPrincipals};
+constexpr std::string_view kSignatureMarks = R"sql(
+CREATE TABLE signature_mark (
+  access_key_id TEXT NOT NULL PRIMARY KEY,
+  until         INTEGER NOT NULL,
+  revision      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array kMigrations{kFirst, kTagsAndDeletion, kGrantsAndPrincipals, kSignatureMarks};
 
 }  // namespace
 

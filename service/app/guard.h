@@ -8,17 +8,6 @@
 
 namespace hallmark::app {
 
-// Calls `f`, which returns a Result, and turns what it throws into KMSInternalException.
-template <class F>
-auto Guarded(F&& f) -> decltype(f()) {
-  try {
-    return std::forward<F>(f)();
-  } catch (const std::exception& thrown) {
-    return Fail(Exception::kKMSInternalException, "The request could not be processed.",
-                thrown.what());
-  }
-}
-
 // What the caller is told when an exception reached a front: a bug of ours, or no memory. Called
 // inside a catch block; the exception's own text is for the log.
 inline Status UnexpectedFailure() noexcept try {
@@ -32,6 +21,16 @@ inline Status UnexpectedFailure() noexcept try {
   }
 } catch (...) {  // no memory for the texts
   return Fail(Exception::kKMSInternalException);
+}
+
+// Calls `f`, which returns a Result, and turns what it throws into KMSInternalException.
+template <class F>
+auto Guarded(F&& f) noexcept -> decltype(f()) {
+  try {
+    return std::forward<F>(f)();
+  } catch (...) {
+    return Unexpected(UnexpectedFailure().error());
+  }
 }
 
 }  // namespace hallmark::app

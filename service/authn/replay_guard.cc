@@ -4,16 +4,13 @@
 
 namespace hallmark::authn {
 
-// Signatures have whole seconds: whoever signs in the second in which we begin must not wait.
-ReplayGuard::ReplayGuard(ReplayLimits limits, std::chrono::seconds window, WallTime now)
-    : limits_(limits),
-      window_(window),
-      unknown_until_(std::chrono::floor<std::chrono::seconds>(now) - std::chrono::seconds(1)) {}
+ReplayGuard::ReplayGuard(ReplayLimits limits, std::chrono::seconds window, SignatureMarks& marks)
+    : limits_(limits), window_(window), marks_(marks) {}
 
 void ReplayGuard::Forget(WallTime now) {
   while (!seen_.empty() && seen_.begin()->first.first + window_ < now) {
     const auto oldest = seen_.begin();
-    unknown_until_ = std::max(unknown_until_, oldest->first.first);
+    forgotten_until_ = std::max(forgotten_until_, oldest->first.first);
     if (--oldest->second->second == 0) counts_.erase(oldest->second);
     seen_.erase(oldest);
   }
@@ -21,12 +18,21 @@ void ReplayGuard::Forget(WallTime now) {
 
 Status ReplayGuard::Admit(std::string_view access_key_id, const Sha256Digest& signature,
                           SigningTime signed_at, WallTime now) {
+  HALLMARK_RETURN_IF_ERROR(Remember(access_key_id, signature, signed_at, now));
+  // Past, it would be before the second in which the service after this one begins.
+  if (signed_at <= now) return {};
+  return marks_.Raise(access_key_id, signed_at);
+}
+
+Status ReplayGuard::Remember(std::string_view access_key_id, const Sha256Digest& signature,
+                             SigningTime signed_at, WallTime now) {
   using std::chrono::milliseconds;
   using std::chrono::seconds;
   const MutexLock lock(mu_);
   Forget(now);
-  if (signed_at <= unknown_until_) {
-    Error unknown = Throttled(unknown_until_ - signed_at + seconds(1),
+  const SigningTime unknown_until = std::max(forgotten_until_, marks_.UsedUntil(access_key_id));
+  if (signed_at <= unknown_until) {
+    Error unknown = Throttled(unknown_until - signed_at + seconds(1),
                               "the signature is from before what the replay guard knows");
     unknown.message =
         "The signature of this request is from before this service began to remember signatures, "
@@ -50,8 +56,13 @@ Status ReplayGuard::Admit(std::string_view access_key_id, const Sha256Digest& si
         seen_.empty()
             ? milliseconds(window_)
             : std::chrono::floor<milliseconds>(seen_.begin()->first.first + window_ - now);
-    return Unexpected(
-        Throttled(std::max(wait, milliseconds(seconds(1))), "the replay guard's memory is full"));
+    Error full = Throttled(std::max(wait, milliseconds(seconds(1))),
+                           "the replay guard's memory is full for this access key");
+    full.message =
+        "So many requests that change something were signed with this access key in the last "
+        "minutes that no more signatures can be remembered. Make them more slowly, or by another "
+        "access key.";
+    return Unexpected(std::move(full));
   }
   const auto owner = counts_.try_emplace(std::string(access_key_id), 0).first;
   ++owner->second;

@@ -140,12 +140,13 @@ bool IsEqual(std::string_view sent, std::string_view computed) {
 }  // namespace
 
 SigV4Authenticator::SigV4Authenticator(SigV4Options options, const PrincipalDirectory& principals,
-                                       const Sealer& sealer, const Clock& clock)
+                                       const Sealer& sealer, SignatureMarks& marks,
+                                       const Clock& clock)
     : options_(std::move(options)),
       principals_(principals),
       clock_(clock),
       keys_(sealer, options_.region, std::string(kService), options_.max_signing_keys),
-      replays_(options_.replay, kWindow, clock.Now()) {}
+      replays_(options_.replay, kWindow, marks) {}
 
 Status SigV4Authenticator::CheckScope(const CredentialScope& scope, SigningTime signed_at) const {
   std::string wrong;

@@ -6,6 +6,7 @@
 #include "keystate/sealer.h"
 #include "service/authn/replay_guard.h"
 #include "service/authn/signature_authenticator.h"
+#include "service/authn/signature_marks.h"
 #include "service/authn/signing_keys.h"
 
 #include <chrono>
@@ -48,7 +49,7 @@ class SigV4Authenticator final : public SignatureAuthenticator {
 
   // All but the options outlive it.
   SigV4Authenticator(SigV4Options options, const PrincipalDirectory& principals,
-                     const Sealer& sealer, const Clock& clock);
+                     const Sealer& sealer, SignatureMarks& marks, const Clock& clock);
 
   Result<SignedCaller> Authenticate(const SignedRequest& request) override;
   Status CountOnce(const SignedCaller& caller) override;

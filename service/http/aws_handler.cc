@@ -236,12 +236,21 @@ HttpAnswer AwsHandler::RefuseUnsupported(std::string_view name, const Error& uns
   if (!caller) {
     const Status refusal = Unexpected(std::move(caller).error());
     app::RecordStranger(strangers_, event.started, backend_.audit, event, refusal);
+    TellUnsupported(event, refusal.error());
     return RefusalOf(refusal.error(), std::move(request_id), /*ends_connection=*/true);
   }
   event.caller = caller->principal.get();
   event.access_key_id = caller->access_key_id;
   app::RecordRefusal(backend_.audit, event, Unexpected(unsupported));
+  TellUnsupported(event, unsupported);
   return RefusalOf(unsupported, std::move(request_id));
+}
+
+void AwsHandler::TellUnsupported(const app::AuditEvent& event, const Error& refusal) {
+  static_cast<void>(app::Guarded([&]() -> Status {
+    backend_.on_unsupported(event, refusal);
+    return {};
+  }));
 }
 
 }  // namespace hallmark::http_front

@@ -30,6 +30,8 @@ struct Backend {
   std::function<void(const app::CallContext&, const Status&)> on_finished;
   // Told of the status of requests that ask for no operation that there is.
   std::function<void(int status)> on_unserved;
+  // Told, beyond that, of those that ask for an operation of KMS's that we do not have.
+  std::function<void(const app::AuditEvent& event, const Error& refusal)> on_unsupported;
 };
 
 // One request is checked in this order: is it one of this protocol, is there such an operation, who
@@ -65,6 +67,7 @@ class AwsHandler final : public HttpHandler {
   HttpAnswer RefuseUnsupported(std::string_view name, const Error& unsupported,
                                const authn::SignedRequest& request, std::string_view peer,
                                std::string request_id);
+  void TellUnsupported(const app::AuditEvent& event, const Error& refusal);
 
   const Backend backend_;
   authn::SignatureAuthenticator& authenticator_;

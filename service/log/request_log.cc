@@ -1,7 +1,5 @@
 #include "service/log/request_log.h"
 
-#include "service/app/audit.h"
-
 #include <algorithm>
 #include <chrono>
 #include <string_view>
@@ -10,15 +8,14 @@
 namespace hallmark::service {
 namespace {
 
+LogLevel LevelOf(Exception exception) {
+  return Describe(exception).fault == Fault::kService ? LogLevel::kWarning : LogLevel::kInfo;
+}
+
 LogLevel LevelOf(const app::CallContext& call, const Status& status) {
   if (status.has_value())
     return app::OnlyReads(call.operation) ? LogLevel::kDebug : LogLevel::kInfo;
-  return Describe(status.error().exception).fault == Fault::kService ? LogLevel::kWarning
-                                                                     : LogLevel::kInfo;
-}
-
-LogLevel LevelOf(Exception exception) {
-  return Describe(exception).fault == Fault::kService ? LogLevel::kWarning : LogLevel::kInfo;
+  return LevelOf(status.error().exception);
 }
 
 }  // namespace
@@ -38,31 +35,57 @@ RequestLog::~RequestLog() {
 }
 
 void RequestLog::Finished(const app::CallContext& call, const Status& status) {
-  const LogLevel level = LevelOf(call, status);
+  Write(LevelOf(call, status),
+        {.protocol = call.protocol,
+         .request_id = call.request_id,
+         .caller = call.caller.get(),
+         .operation = Name(call.operation),
+         .key = call.key_arn,
+         .started = call.started,
+         .peer = call.peer},
+        status.has_value() ? nullptr : &status.error());
+}
+
+void RequestLog::Refused(app::Protocol protocol, const app::AuditEvent& event,
+                         const Error& refusal) {
+  Write(LevelOf(refusal.exception),
+        {.protocol = protocol,
+         .request_id = event.request_id,
+         .caller = event.caller,
+         .operation = event.name,
+         .key = event.key_arn,
+         .started = event.started,
+         .peer = event.peer},
+        &refusal);
+}
+
+void RequestLog::Write(LogLevel level, const Line& line, const Error* refusal) {
   if (!log_.Enabled(level)) return;
   const SteadyTime now = clock_.SteadyNow();
   std::string_view outcome = "OK";
   std::string_view detail;
-  if (!status.has_value()) {
-    const Exception exception = status.error().exception;
-    const Permit permit = TakeLine(exception, now);
+  if (refusal != nullptr) {
+    const Permit permit = TakeLine(refusal->exception, now);
     if (!permit.granted) return;
-    if (permit.suppressed_before > 0) WriteSuppressed(level, exception, permit.suppressed_before);
-    outcome = Describe(exception).name;
-    detail = status.error().detail;
+    if (permit.suppressed_before > 0) {
+      WriteSuppressed(level, refusal->exception, permit.suppressed_before);
+    }
+    outcome = Describe(refusal->exception).name;
+    detail = refusal->detail;
   }
-  const auto duration = std::chrono::duration_cast<std::chrono::microseconds>(now - call.started);
-  log_.Write(level, "request",
-             {{"request_id", std::string_view(call.request_id)},
-              {"protocol", app::Name(call.protocol)},
-              {"principal",
-               call.caller ? std::string_view(call.caller->record.arn.text()) : std::string_view()},
-              {"operation", Name(call.operation)},
-              {"key", std::string_view(call.key_arn)},
-              {"outcome", outcome},
-              {"duration_us", std::int64_t{duration.count()}},
-              {"peer", std::string_view(call.peer)},
-              {"detail", detail}});
+  const auto duration = std::chrono::duration_cast<std::chrono::microseconds>(now - line.started);
+  log_.Write(
+      level, "request",
+      {{"request_id", line.request_id},
+       {"protocol", app::Name(line.protocol)},
+       {"principal", line.caller == nullptr ? std::string_view()
+                                            : std::string_view(line.caller->record.arn.text())},
+       {"operation", line.operation},
+       {"key", line.key},
+       {"outcome", outcome},
+       {"duration_us", std::int64_t{duration.count()}},
+       {"peer", line.peer},
+       {"detail", detail}});
 }
 
 RequestLog::Permit RequestLog::TakeLine(Exception exception, SteadyTime now) {

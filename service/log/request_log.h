@@ -4,12 +4,14 @@
 #include "keystate/clock.h"
 #include "keystate/error.h"
 #include "keystate/mutex.h"
+#include "service/app/audit.h"
 #include "service/app/call_context.h"
 #include "service/log/log.h"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace hallmark::service {
 
@@ -36,8 +38,20 @@ class RequestLog {
 
   // Does not block.
   void Finished(const app::CallContext& call, const Status& status);
+  // The same of a request that became no call.
+  void Refused(app::Protocol protocol, const app::AuditEvent& event, const Error& refusal);
 
  private:
+  struct Line {
+    app::Protocol protocol;
+    std::string_view request_id;
+    const Principal* caller;  // null: not known
+    std::string_view operation;
+    std::string_view key;
+    SteadyTime started;
+    std::string_view peer;
+  };
+
   // A token bucket: a second's worth of lines at most.
   struct Budget {
     Mutex mu;
@@ -50,6 +64,8 @@ class RequestLog {
     std::int64_t suppressed_before = 0;
   };
 
+  // `refusal` null: it was served.
+  void Write(LogLevel level, const Line& line, const Error* refusal);
   Permit TakeLine(Exception exception, SteadyTime now);
   void WriteSuppressed(LogLevel level, Exception exception, std::int64_t count);
 

@@ -99,6 +99,7 @@ class Server::Impl {
   // The lock of the store is held from here on: we are alone.
   std::unique_ptr<KeyStore> store_;
   StoreImage image_;                                          // emptied once it is loaded
+  SignatureHistory signature_history_;                        // until the AWS front has it
   std::shared_ptr<const authn::TrustDomains> trust_domains_;  // until the authenticator has them
   std::shared_ptr<grpc_front::RotatingCredentials> credentials_;
   std::shared_ptr<const http_front::ServerTls> aws_tls_;  // until the front has it
@@ -167,6 +168,7 @@ Result<void, StartError> Server::Impl::OpenStore() {
   auto image = store_->Load();
   if (!image.has_value()) return StoreFailed(image.error());
   image_ = *std::move(image);
+  signature_history_ = {image_.signature_marks, clock_.Now()};
   return {};
 }
 
@@ -308,7 +310,8 @@ Result<void, StartError> Server::Impl::OpenAwsFront(const net::ConnectionLimits&
   if (!aws_listener_.has_value()) return {};
   auto front =
       AwsFront::Start(config_, *std::exchange(aws_listener_, std::nullopt), limits,
-                      std::exchange(aws_tls_, nullptr), *engine_, *log_, *metrics_, *aws_reporter_);
+                      std::exchange(aws_tls_, nullptr), std::exchange(signature_history_, {}),
+                      *engine_, {*log_, *request_log_, *metrics_, *aws_reporter_});
   if (!front.has_value()) return CannotStart(EX_OSERR, std::move(front).error());
   aws_front_ = *std::move(front);
   return {};

@@ -74,9 +74,10 @@ class Authenticator {
  private:
   PrincipalDirectory principals_;
   const authn::TestSealer sealer_;
+  authn::TestMarks marks_;
   authn::SettableClock clock_;
   authn::SigV4Authenticator authenticator_{
-      {.region = std::string(authn::kRegion)}, principals_, sealer_, clock_};
+      {.region = std::string(authn::kRegion)}, principals_, sealer_, marks_, clock_};
 };
 
 void FillAnswer(v1::GenerateMacResponse* answer) {
@@ -156,7 +157,8 @@ void BM_Handler(benchmark::State& state) {
        .clock = authenticator.clock(),
        .audit = nullptr,
        .on_finished = [](const app::CallContext&, const Status&) {},
-       .on_unserved = [](int) {}},
+       .on_unserved = [](int) {},
+       .on_unsupported = [](const app::AuditEvent&, const Error&) {}},
       *authenticator, std::chrono::seconds(10));
   for (auto _ : state) {
     handler.Handle(request.signed_request(), "127.0.0.1:41234",

@@ -13,11 +13,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hallmark::testing {
 namespace {
 
 using nlohmann::json;
+using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
@@ -268,6 +270,25 @@ TEST_F(AwsProtocolTest, ACreateKeyThatIsSentAgainMakesNoSecondKey) {
   const std::size_t keys = ListKeys(daemon_->admin()).size();
   EXPECT_EQ(TypeOf(Send(create, 2)), "ThrottlingException");
   EXPECT_EQ(ListKeys(daemon_->admin()).size(), keys);
+}
+
+// Signed for now, and by clients whose clocks are ahead.
+TEST_F(AwsProtocolTest, NoSignatureCountsAgainAfterAKill) {
+  constexpr const char* kSpec = R"({"KeySpec":"HMAC_256","KeyUsage":"GENERATE_VERIFY_MAC"})";
+  std::vector<std::string> used;
+  for (const auto off : {0s, 2s, 240s}) {
+    used.push_back(SignedPost(access_key(), "CreateKey", kSpec, Signing{.off = off}));
+    EXPECT_EQ(Send(used.back()).status, 200);
+  }
+  daemon_->Kill();
+  daemon_->Start();
+  const std::size_t keys = ListKeys(daemon_->admin()).size();
+  for (const std::string& request : used) {
+    EXPECT_EQ(TypeOf(Send(request)), "ThrottlingException");
+  }
+  EXPECT_EQ(ListKeys(daemon_->admin()).size(), keys);
+  // Who was ahead is so still: a mark is some seconds beyond what was used.
+  EXPECT_EQ(Send(SignedPost(access_key(), "CreateKey", kSpec, Signing{.off = 270s})).status, 200);
 }
 
 TEST_F(AwsProtocolTest, TheSameSignedBytesMakeTheSameMacAgain) {

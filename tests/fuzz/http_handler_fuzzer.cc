@@ -81,7 +81,8 @@ class Handler {
        .clock = clock_,
        .audit = nullptr,
        .on_finished = [](const app::CallContext&, const Status&) {},
-       .on_unserved = [](int) {}},
+       .on_unserved = [](int) {},
+       .on_unsupported = [](const app::AuditEvent&, const Error&) {}},
       doorkeeper_,
       std::chrono::seconds(10)};
 };

@@ -28,6 +28,12 @@ class StandingClock final : public Clock {
   SteadyTime SteadyNow() const override { return SteadyTime{}; }
 };
 
+class NoMarks final : public SignatureMarks {
+ public:
+  SigningTime UsedUntil(std::string_view) const override { return SigningTime::min(); }
+  Status Raise(std::string_view, SigningTime) override { return {}; }
+};
+
 class OneSecret final : public Sealer {
  public:
   std::string Seal(std::string_view, std::string_view) const override { return {}; }
@@ -98,12 +104,14 @@ class Server {
  private:
   StandingClock clock_;
   OneSecret sealer_;
+  NoMarks marks_;
   PrincipalDirectory principals_;
   SigV4Authenticator authenticator_{{.region = "us-west-2",
                                      .wants_mismatch = [] { return true; },
                                      .on_mismatch = [](const SignatureMismatch&) {}},
                                     principals_,
                                     sealer_,
+                                    marks_,
                                     clock_};
 };
 

@@ -167,6 +167,7 @@ TEST_P(KeyStoreConformance, EverythingAboutPrincipalsComesBack) {
   const CertificateRecord certificate{
       .fingerprint = Filled<32>(0x80), .principal_id = AwkwardText(), .added = kLastTime};
   const AccessKeyRecord access_key{.access_key_id = "HMKA", .principal_id = AwkwardText()};
+  const SignatureMarkRecord mark{.access_key_id = AwkwardText(), .until = kLastTime};
   const PolicyRecord policy{.hash = "cafe",
                             .document = std::string(32'768, '{'),
                             .bindings = {{"arn:aws:iam::1:user/u", AwkwardText()}, {"", ""}}};
@@ -174,8 +175,9 @@ TEST_P(KeyStoreConformance, EverythingAboutPrincipalsComesBack) {
                                        .client_token = AwkwardText(),
                                        .request_hash = "beef",
                                        .key_id = TestKeyId(7)};
-  const Result<Revision> revision = store().Commit(std::vector<StoreWrite>{
-      Put(principal), Put(certificate), Put(access_key), Put(policy), Put(client_token)});
+  const Result<Revision> revision =
+      store().Commit(std::vector<StoreWrite>{Put(principal), Put(certificate), Put(access_key),
+                                             Put(mark), Put(policy), Put(client_token)});
   ASSERT_TRUE(revision.has_value()) << ToString(revision.error());
   Reopen();
 
@@ -196,6 +198,9 @@ TEST_P(KeyStoreConformance, EverythingAboutPrincipalsComesBack) {
   ASSERT_EQ(image.access_keys.size(), 1u);
   EXPECT_EQ(image.access_keys[0].access_key_id, access_key.access_key_id);
   EXPECT_EQ(image.access_keys[0].principal_id, access_key.principal_id);
+  ASSERT_EQ(image.signature_marks.size(), 1u);
+  EXPECT_EQ(image.signature_marks[0].access_key_id, mark.access_key_id);
+  EXPECT_EQ(image.signature_marks[0].until, mark.until);
   ASSERT_EQ(image.policies.size(), 1u);
   EXPECT_EQ(image.policies[0].hash, policy.hash);
   EXPECT_EQ(image.policies[0].document, policy.document);

@@ -3,12 +3,14 @@
 #include "tests/service/authn/signed_requests.h"
 #include "tests/support/result_matchers.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace hallmark::authn {
@@ -27,13 +29,11 @@ MATCHER(RefusesAReplay, "says that the signature was used before") {
 
 // Small enough to be filled.
 constexpr ReplayLimits kLimits{.per_access_key = 4, .total = 12};
-// The guard has been there for long.
-constexpr WallTime kStart = kNoon - 1h;
-
 Sha256Digest Signature(int number) { return Sha256(std::to_string(number)); }
 
 TEST(ReplayGuardTest, ASignatureIsRememberedAsLongAsItIsGood) {
-  ReplayGuard guard(kLimits, 5min, kStart);
+  TestMarks marks;
+  ReplayGuard guard(kLimits, 5min, marks);
   EXPECT_THAT(guard.Admit("a", Signature(1), kNoon, kNoon - 5min), IsOk());
   for (const auto later : {-5min, 0min, 5min}) {
     EXPECT_THAT(guard.Admit("a", Signature(1), kNoon, kNoon + later), RefusesAReplay());
@@ -42,7 +42,8 @@ TEST(ReplayGuardTest, ASignatureIsRememberedAsLongAsItIsGood) {
 }
 
 TEST(ReplayGuardTest, AReplaySaysThatASignatureOfTheNextSecondWillDo) {
-  ReplayGuard guard(kLimits, 5min, kStart);
+  TestMarks marks;
+  ReplayGuard guard(kLimits, 5min, marks);
   EXPECT_THAT(guard.Admit("a", Signature(1), kNoon, kNoon), IsOk());
   const auto replay = guard.Admit("a", Signature(1), kNoon, kNoon);
   ASSERT_THAT(replay, RefusesAReplay());
@@ -50,14 +51,16 @@ TEST(ReplayGuardTest, AReplaySaysThatASignatureOfTheNextSecondWillDo) {
 }
 
 TEST(ReplayGuardTest, WhatIsNotGoodAnyMoreIsForgottenForEveryAccessKey) {
-  ReplayGuard guard(kLimits, 5min, kStart);
+  TestMarks marks;
+  ReplayGuard guard(kLimits, 5min, marks);
   for (int i = 0; i < 3; ++i) EXPECT_THAT(guard.Admit("a", Signature(i), kNoon, kNoon), IsOk());
   EXPECT_THAT(guard.Admit("b", Signature(3), kNoon + 5min, kNoon + 5min + 1ms), IsOk());
   EXPECT_EQ(guard.size(), 1U);
 }
 
 TEST(ReplayGuardTest, OtherSignaturesOfTheSameSecondPass) {
-  ReplayGuard guard(kLimits, 5min, kStart);
+  TestMarks marks;
+  ReplayGuard guard(kLimits, 5min, marks);
   EXPECT_THAT(guard.Admit("a", Signature(1), kNoon, kNoon), IsOk());
   EXPECT_THAT(guard.Admit("a", Signature(2), kNoon, kNoon), IsOk());
   EXPECT_THAT(guard.Admit("a", Signature(1), kNoon, kNoon), RefusesAReplay());
@@ -65,7 +68,8 @@ TEST(ReplayGuardTest, OtherSignaturesOfTheSameSecondPass) {
 }
 
 TEST(ReplayGuardTest, AFullMemoryOfAnAccessKeyRefusesUntilRoomComesBack) {
-  ReplayGuard guard(kLimits, 5min, kStart);
+  TestMarks marks;
+  ReplayGuard guard(kLimits, 5min, marks);
   for (int i = 0; i < 4; ++i) {
     EXPECT_THAT(guard.Admit("a", Signature(i), kNoon + std::chrono::seconds(i), kNoon), IsOk());
   }
@@ -80,7 +84,8 @@ TEST(ReplayGuardTest, AFullMemoryOfAnAccessKeyRefusesUntilRoomComesBack) {
 }
 
 TEST(ReplayGuardTest, AnAccessKeyTakesNoMoreThanIsLeftForAllOthers) {
-  ReplayGuard guard({.per_access_key = 100, .total = 12}, 5min, kStart);
+  TestMarks marks;
+  ReplayGuard guard({.per_access_key = 100, .total = 12}, 5min, marks);
   int number = 0;
   const auto fill = [&](const std::string& key) {
     int admitted = 0;
@@ -95,19 +100,32 @@ TEST(ReplayGuardTest, AnAccessKeyTakesNoMoreThanIsLeftForAllOthers) {
   EXPECT_EQ(guard.size(), 12U);
 }
 
-TEST(ReplayGuardTest, SignaturesFromBeforeTheStartMayHaveBeenUsed) {
-  ReplayGuard guard(kLimits, 5min, kNoon + 900ms);
-  // A client whose clock is behind comes back when it is not behind the start any more.
+TEST(ReplayGuardTest, SignaturesUpToTheMarkMayHaveBeenUsed) {
+  TestMarks marks(kNoon);
+  ReplayGuard guard(kLimits, 5min, marks);
+  // A client whose clock is behind comes back when it is not behind the mark any more.
   const auto early = guard.Admit("a", Signature(1), kNoon - 10s, kNoon + 1s);
   ASSERT_THAT(early, Raises(kThrottled));
-  EXPECT_EQ(early.error().retry_after, 10s);
-  EXPECT_THAT(guard.Admit("a", Signature(2), kNoon - 1s, kNoon + 1s), Raises(kThrottled));
-  // The second in which the guard began.
-  EXPECT_THAT(guard.Admit("a", Signature(3), kNoon, kNoon + 1s), IsOk());
+  EXPECT_EQ(early.error().retry_after, 11s);
+  EXPECT_THAT(guard.Admit("a", Signature(2), kNoon, kNoon + 1s), Raises(kThrottled));
+  EXPECT_THAT(guard.Admit("a", Signature(3), kNoon + 1s, kNoon + 1s), IsOk());
+}
+
+TEST(ReplayGuardTest, ASignatureFromTheFutureIsMarkedBeforeItCounts) {
+  TestMarks marks;
+  ReplayGuard guard(kLimits, 5min, marks);
+  EXPECT_THAT(guard.Admit("a", Signature(1), kNoon, kNoon + 999ms), IsOk());
+  EXPECT_THAT(marks.raised(), ::testing::IsEmpty());
+  EXPECT_THAT(guard.Admit("a", Signature(2), kNoon + 1s, kNoon + 999ms), IsOk());
+  EXPECT_THAT(marks.raised(), ::testing::ElementsAre(std::pair(std::string("a"), kNoon + 1s)));
+  marks.broken = true;
+  EXPECT_THAT(guard.Admit("a", Signature(3), kNoon + 2s, kNoon),
+              Raises(Exception::kDependencyTimeoutException));
 }
 
 TEST(ReplayGuardTest, AClockThatIsSetBackRevivesNoSignature) {
-  ReplayGuard guard(kLimits, 5min, kStart);
+  TestMarks marks;
+  ReplayGuard guard(kLimits, 5min, marks);
   EXPECT_THAT(guard.Admit("a", Signature(1), kNoon, kNoon), IsOk());
   EXPECT_THAT(guard.Admit("a", Signature(2), kNoon + 6min, kNoon + 6min), IsOk());
   EXPECT_THAT(guard.Admit("a", Signature(1), kNoon, kNoon), Raises(kThrottled));
@@ -117,7 +135,8 @@ TEST(ReplayGuardTest, AClockThatIsSetBackRevivesNoSignature) {
 TEST(ReplayGuardTest, ConcurrentCallsAreCountedExactly) {
   constexpr int kThreads = 8;
   constexpr int kSignatures = 500;
-  ReplayGuard guard({.per_access_key = kSignatures, .total = 8 * kSignatures}, 5min, kStart);
+  TestMarks marks;
+  ReplayGuard guard({.per_access_key = kSignatures, .total = 8 * kSignatures}, 5min, marks);
   std::atomic<int> admitted{0};
   {
     std::vector<std::jthread> threads;

@@ -5,6 +5,7 @@
 #include "keystate/principal_directory.h"
 #include "keystate/sealer.h"
 #include "service/authn/canonical_request.h"
+#include "service/authn/signature_marks.h"
 #include "service/authn/signing_time.h"
 #include "service/authn/sigv4.h"
 
@@ -59,6 +60,31 @@ class TestSealer final : public Sealer {
  private:
   const std::string vectors_key_;
   mutable std::atomic<int> derived_{0};
+};
+
+// Of a service that is the first, or, where `used_until` says so, is not.
+class TestMarks final : public SignatureMarks {
+ public:
+  explicit TestMarks(SigningTime used_until = SigningTime::min()) : used_until_(used_until) {}
+  SigningTime UsedUntil(std::string_view) const override { return used_until_; }
+  Status Raise(std::string_view access_key_id, SigningTime signed_at) override {
+    if (broken) return Fail(Exception::kDependencyTimeoutException, "the store is gone");
+    const MutexLock lock(mu_);
+    raised_.emplace_back(access_key_id, signed_at);
+    return {};
+  }
+
+  std::vector<std::pair<std::string, SigningTime>> raised() const {
+    const MutexLock lock(mu_);
+    return raised_;
+  }
+
+  bool broken = false;
+
+ private:
+  const SigningTime used_until_;
+  mutable Mutex mu_;
+  std::vector<std::pair<std::string, SigningTime>> raised_ HALLMARK_GUARDED_BY(mu_);
 };
 
 inline std::shared_ptr<const Principal> UserWithKeys(const std::string& name,

@@ -49,6 +49,7 @@ class SigV4AuthenticatorTest : public ::testing::Test {
   const std::shared_ptr<const Principal> alice_ = UserWithKeys("Alice", {std::string(kAlicesKey)});
   PrincipalDirectory principals_;
   const TestSealer sealer_;
+  TestMarks marks_;
   SettableClock clock_;
   bool logs_ = true;
   std::string mismatch_;
@@ -62,6 +63,7 @@ class SigV4AuthenticatorTest : public ::testing::Test {
                                          }},
                                     principals_,
                                     sealer_,
+                                    marks_,
                                     clock_};
 };
 
@@ -365,7 +367,7 @@ TEST_F(SigV4AuthenticatorTest, AWrongSignatureIsNotRemembered) {
 
 TEST_F(SigV4AuthenticatorTest, ReplaysPassWhereTheyAreAllowed) {
   SigV4Authenticator lenient({.region = std::string(kRegion), .allow_replay = true}, principals_,
-                             sealer_, clock_);
+                             sealer_, marks_, clock_);
   const SentRequest sent = Sign({});
   for (int i = 0; i < 2; ++i) {
     const auto caller =

@@ -78,7 +78,9 @@ TEST_P(SigV4VectorTest, TheSignatureOfBotocoreIsRight) {
   PrincipalDirectory principals;
   principals.Publish(UserWithKeys("Botocore", {access_key_id}));
   const SettableClock clock;
-  SigV4Authenticator authenticator({.region = Vectors().at("region")}, principals, sealer, clock);
+  TestMarks marks;
+  SigV4Authenticator authenticator({.region = Vectors().at("region")}, principals, sealer, marks,
+                                   clock);
   EXPECT_THAT(GetParam().request.Show([&](const SignedRequest& request) {
     return authenticator.Authenticate(request);
   }),

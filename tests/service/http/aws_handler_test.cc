@@ -130,7 +130,11 @@ class AwsHandlerTest : public ::testing::Test {
              finished_.push_back(std::string(Name(call.operation)) + " " +
                                  (status ? "OK" : ToString(status.error())));
            },
-       .on_unserved = [this](int status) { unserved_.push_back(status); }},
+       .on_unserved = [this](int status) { unserved_.push_back(status); },
+       .on_unsupported =
+           [this](const app::AuditEvent& event, const Error& refusal) {
+             finished_.push_back(std::string(event.name) + " " + ToString(refusal));
+           }},
       doorkeeper_,
       10s};
 };
@@ -291,6 +295,8 @@ TEST_F(AwsHandlerTest, OperationsThatHallmarkDoesNotHaveAreRefusedToWhoIsKnown) 
     const auto body = nlohmann::json::parse(answer.body);
     EXPECT_EQ(body["__type"], "UnsupportedOperationException") << name;
     EXPECT_THAT(body["message"], HasSubstr(std::string(name) + " is not supported"));
+    ASSERT_FALSE(finished_.empty());
+    EXPECT_THAT(finished_.back(), HasSubstr(std::string(name) + " UnsupportedOperation"));
     EXPECT_EQ(recorder_.lines.back().name, name);
     EXPECT_TRUE(recorder_.lines.back().known);
     EXPECT_EQ(recorder_.lines.back().reads_only, std::string_view(name).starts_with("Describe"));
@@ -316,6 +322,7 @@ TEST_F(AwsHandlerTest, StrangersAreRefusedAndOneASecondIsRecorded) {
     EXPECT_EQ(answer.body, R"({"__type":"UnrecognizedClientException","message":"Who are you?"})");
     EXPECT_TRUE(answer.ends_connection);
   }
+  EXPECT_EQ(finished_.size(), 5U);
   ASSERT_EQ(recorder_.lines.size(), 1U);
   EXPECT_FALSE(recorder_.lines[0].known);
   EXPECT_EQ(recorder_.lines[0].exception, "UnrecognizedClientException");
