@@ -275,9 +275,12 @@ TEST_F(AwsProtocolTest, ACreateKeyThatIsSentAgainMakesNoSecondKey) {
 // Signed for now, and by clients whose clocks are ahead.
 TEST_F(AwsProtocolTest, NoSignatureCountsAgainAfterAKill) {
   constexpr const char* kSpec = R"({"KeySpec":"HMAC_256","KeyUsage":"GENERATE_VERIFY_MAC"})";
+  const AccessKey key =
+      daemon_->AddPrincipal("arn:aws:iam::111122223333:user/Ahead", TestDaemon::kAllowAll)
+          .access_key;
   std::vector<std::string> used;
   for (const auto off : {0s, 2s, 240s}) {
-    used.push_back(SignedPost(access_key(), "CreateKey", kSpec, Signing{.off = off}));
+    used.push_back(SignedPost(key, "CreateKey", kSpec, Signing{.off = off}));
     EXPECT_EQ(Send(used.back()).status, 200);
   }
   daemon_->Kill();
@@ -288,7 +291,7 @@ TEST_F(AwsProtocolTest, NoSignatureCountsAgainAfterAKill) {
   }
   EXPECT_EQ(ListKeys(daemon_->admin()).size(), keys);
   // Who was ahead is so still: a mark is some seconds beyond what was used.
-  EXPECT_EQ(Send(SignedPost(access_key(), "CreateKey", kSpec, Signing{.off = 270s})).status, 200);
+  EXPECT_EQ(Send(SignedPost(key, "CreateKey", kSpec, Signing{.off = 270s})).status, 200);
 }
 
 TEST_F(AwsProtocolTest, TheSameSignedBytesMakeTheSameMacAgain) {
