@@ -21,7 +21,6 @@ namespace {
 using nlohmann::json;
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
-using ::testing::MatchesRegex;
 using ::testing::StartsWith;
 
 using AwsProtocolTest = AwsFixture;
@@ -77,7 +76,7 @@ TEST_F(AwsProtocolTest, BodiesThatAreNotTheOperationsJsonAreSerializationExcepti
     const char* message;
   };
   const std::string key = R"("KeyId":")" + key_ + "\"";
-  const Row rows[] = {
+  const std::vector<Row> rows = {
       {"ListKeys", "not JSON", ""},
       {"ListKeys", "{", ""},
       {"ListKeys", R"({"Limit":1,})", ""},
@@ -224,7 +223,7 @@ TEST_F(AwsProtocolTest, ASignatureOfAnotherSecretDateRegionServiceOrTextIsInvali
   const auto signed_with = [](const Signing& signing) {
     return SignedPost(access_key(), "ListKeys", "{}", signing);
   };
-  const Row rows[] = {
+  const std::vector<Row> rows = {
       {"secret", SignedPost(wrong, "ListKeys", "{}"), mismatch},
       {"body", good.substr(0, good.size() - 2) + "[]", mismatch},
       {"target", WithHeader(good, "X-Amz-Target", "TrentService.ListAliases"), mismatch},

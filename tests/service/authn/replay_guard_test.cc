@@ -140,6 +140,7 @@ TEST(ReplayGuardTest, ConcurrentCallsAreCountedExactly) {
   std::atomic<int> admitted{0};
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([&, t] {
         // Two threads share an access key and its signatures.
