@@ -52,14 +52,15 @@ std::optional<unsigned> PlaceOf(const std::array<std::string_view, n>& names,
 
 // No leap seconds: neither clocks nor clients count them.
 std::optional<SigningTime> TimeOf(const Fields& fields, unsigned month) {
-  using namespace std::chrono;
-  const year_month_day date(year(fields.Number('y')), std::chrono::month(month),
-                            day(static_cast<unsigned>(fields.Number('d'))));
+  const std::chrono::year_month_day date(
+      std::chrono::year(fields.Number('y')), std::chrono::month(month),
+      std::chrono::day(static_cast<unsigned>(fields.Number('d'))));
   const int hour = fields.Number('h');
   const int minute = fields.Number('m');
   const int second = fields.Number('s');
   if (!date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
-  return sys_days(date) + hours(hour) + minutes(minute) + seconds(second);
+  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
+         std::chrono::seconds(second);
 }
 
 void AppendNumber(unsigned number, std::size_t digits, std::string* out) {

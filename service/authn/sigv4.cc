@@ -175,15 +175,15 @@ EVP_MAC_CTX* NewHmacSha256() {
 Sha256Digest Sha256(std::string_view text) {
   // OpenSSL 3 looks up an algorithm by its name wherever it is not given one, under locks that all
   // threads share: for texts as short as ours that takes longer than the hash.
-  static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  static EVP_MD* const kAlgorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   Sha256Digest digest;
   unsigned int size = 0;
-  if (algorithm == nullptr ||
+  if (kAlgorithm == nullptr ||
       EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,
-                 algorithm, nullptr) != 1 ||
+                 kAlgorithm, nullptr) != 1 ||
       size != digest.size()) {
     // It had the algorithm when it was fetched, so it is memory that is short.
-    if (algorithm == nullptr) std::abort();
+    if (kAlgorithm == nullptr) std::abort();
     throw std::bad_alloc();
   }
   return digest;
@@ -191,9 +191,9 @@ Sha256Digest Sha256(std::string_view text) {
 
 Sha256Digest HmacSha256(ByteView key, std::string_view text) {
   // Copied for each text, by which nothing is looked up.
-  static const EVP_MAC_CTX* const unkeyed = NewHmacSha256();
-  const std::unique_ptr<EVP_MAC_CTX, FreeMac> mac(unkeyed == nullptr ? nullptr
-                                                                     : EVP_MAC_CTX_dup(unkeyed));
+  static const EVP_MAC_CTX* const kUnkeyed = NewHmacSha256();
+  const std::unique_ptr<EVP_MAC_CTX, FreeMac> mac(kUnkeyed == nullptr ? nullptr
+                                                                      : EVP_MAC_CTX_dup(kUnkeyed));
   Sha256Digest digest;
   std::size_t size = 0;
   if (mac == nullptr ||
@@ -204,7 +204,7 @@ Sha256Digest HmacSha256(ByteView key, std::string_view text) {
       EVP_MAC_final(mac.get(), reinterpret_cast<unsigned char*>(digest.data()), &size,
                     digest.size()) != 1 ||
       size != digest.size()) {
-    if (unkeyed == nullptr) std::abort();
+    if (kUnkeyed == nullptr) std::abort();
     throw std::bad_alloc();
   }
   return digest;

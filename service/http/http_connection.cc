@@ -45,7 +45,7 @@ class AtWork {
   AtWork& operator=(const AtWork&) = delete;
 
  private:
-  net::Crew::Desk* const desk_ = Hub::desk;
+  net::Crew::Desk* const desk_ = Hub::desk_;
 };
 
 std::string PeerOf(const asio::ip::tcp::socket& socket) {
@@ -99,7 +99,7 @@ std::string TextOf(const HttpAnswer& answer, bool keep_alive) {
 
 }  // namespace
 
-thread_local net::Crew::Desk* Hub::desk = nullptr;
+thread_local net::Crew::Desk* Hub::desk_ = nullptr;
 
 Connection::Connection(Hub& hub, asio::ip::tcp::socket socket, asio::ssl::context& tls)
     : hub_(hub),
@@ -229,7 +229,7 @@ void Connection::Call() {
   const std::vector<authn::HttpHeader> headers = head.HeaderViews();
   const std::string peer = peer_;
   const std::shared_ptr<Connection> self = shared_from_this();
-  HttpHandler::Answer answer = [self](HttpAnswer with) { self->Answer(std::move(with)); };
+  HttpHandler::Answer answer = [self](const HttpAnswer& with) { self->Answer(with); };
   Enter(Phase::kAnswering, kForEver);  // the call has a deadline of its own
   std::uint64_t call = 0;
   {
@@ -251,7 +251,7 @@ void Connection::Call() {
   cancelled_ = std::move(cancelled);
 }
 
-void Connection::Answer(HttpAnswer answer) noexcept {
+void Connection::Answer(const HttpAnswer& answer) noexcept {
   {
     MutexLock lock(mu_);
     call_.reset();

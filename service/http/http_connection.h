@@ -44,7 +44,7 @@ struct Hub {
   std::unordered_set<Connection*> connections HALLMARK_GUARDED_BY(mu);
 
   // Of the thread that asks; null outside the crew.
-  static thread_local net::Crew::Desk* desk;
+  static thread_local net::Crew::Desk* desk_;
 
   template <class F>
   void ForEach(F&& f) HALLMARK_EXCLUDES(mu) {
@@ -88,7 +88,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnHead();
   void ReadBody();
   void Call();
-  void Answer(HttpAnswer answer) noexcept;
+  void Answer(const HttpAnswer& answer) noexcept;
   void Refuse(const HttpRefusal& refusal);
   void Write(Step next);
   void OnAnswered();

@@ -163,7 +163,7 @@ class HttpServer::Impl {
   }
 
   bool Serve(net::Crew::Desk& desk) {
-    Hub::desk = &desk;
+    Hub::desk_ = &desk;
     try {
       return io_.run_one() > 0;
     } catch (const std::exception&) {  // no memory for a step: its connection has ended with it

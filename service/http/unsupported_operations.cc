@@ -1,6 +1,7 @@
 #include "service/http/unsupported_operations.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <string>
 
@@ -18,7 +19,7 @@ struct Row {
   Why why;
 };
 
-constexpr Row kUnsupported[] = {
+constexpr auto kUnsupported = std::to_array<Row>({
     {"ConnectCustomKeyStore", Why::kOwnTokens},
     {"CreateCustomKeyStore", Why::kOwnTokens},
     {"DeleteCustomKeyStore", Why::kOwnTokens},
@@ -30,7 +31,7 @@ constexpr Row kUnsupported[] = {
     {"ReplicateKey", Why::kOneRegion},
     {"UpdateCustomKeyStore", Why::kOwnTokens},
     {"UpdatePrimaryRegion", Why::kOneRegion},
-};
+});
 
 std::string TextOf(const Row& row) {
   const std::string name(row.name);
