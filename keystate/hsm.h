@@ -10,6 +10,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -71,6 +72,12 @@ struct GeneratedKey {
   bool local = false;
 };
 
+// The processes in which a token is called, where that is not ours.
+struct TokenHosts {
+  std::size_t alive = 0;
+  std::uint64_t replacements = 0;  // since the token was opened
+};
+
 // A token holding HMAC keys.
 //
 // Errors: every method fails with DependencyTimeoutException when the token cannot be reached or
@@ -107,6 +114,9 @@ class Hsm {
 
   // Sessions that are open on the token for MACs and for keys being made or destroyed.
   virtual std::size_t open_sessions() const = 0;
+
+  // Nothing: the token is called in this process.
+  virtual std::optional<TokenHosts> hosts() const { return std::nullopt; }
 };
 
 }  // namespace hallmark

@@ -1,6 +1,7 @@
 // How a token is described, how opening it fails, and what it tells operators.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
@@ -30,6 +31,18 @@ struct TokenOptions {
   std::size_t max_queued = 4096;
   // Keys are made with CKA_MODIFIABLE true, which lets session-object copies be made of them.
   bool key_copies = false;
+
+  // Processes of their own that call the token (host/README.md), each with `sessions`. 0: it is
+  // called in this process, and the rest means nothing.
+  std::size_t hosts = 0;
+  // The user whom they run as, which takes root to choose. Empty: ours.
+  std::string host_user;
+  // Takes the place of state_directory for that user. Empty: state_directory.
+  std::filesystem::path host_directory;
+  // A host that has not answered a MAC for so long is replaced.
+  std::chrono::milliseconds host_hang_limit{2'000};
+  // Empty: hallmark-token-host beside the running program.
+  std::filesystem::path host_program;
 };
 
 // Why a token could not be opened; main maps it to the exit code.

@@ -21,6 +21,9 @@ Unexpected<OpenError> TokenError(const TokenUri& uri, const CkFault& fault) {
 Result<TokenAccess, OpenError> TokenAccess::Prepare(const TokenOptions& options,
                                                     RandomSource& random) {
   HALLMARK_ASSIGN_OR_RETURN(TokenUri uri, TokenUri::Parse(options.uri, options.config_directory));
+  LoginTurns turns =
+      options.hosts > 0 ? LoginTurns(options.state_directory, options.token_id) : LoginTurns();
+  HALLMARK_ASSIGN_OR_RETURN(const LoginTurns::Turn turn, turns.Take());
   TokenFiles files(options.sync_path, options.state_directory);
   Result<std::size_t, std::string> restored = files.Restore();
   if (!restored.has_value()) {
@@ -32,10 +35,11 @@ Result<TokenAccess, OpenError> TokenAccess::Prepare(const TokenOptions& options,
   random.Fill(salt);
   return TokenAccess(std::move(module), std::move(uri),
                      PinLatch(options.state_directory, options.token_id, salt), std::move(files),
-                     *restored);
+                     std::move(turns), *restored);
 }
 
 Result<EnteredToken, OpenError> TokenAccess::Enter(std::optional<EnteredToken> previous) const {
+  HALLMARK_ASSIGN_OR_RETURN(const LoginTurns::Turn turn, turns_.Take());
   HALLMARK_ASSIGN_OR_RETURN(const FoundToken found, FindToken(*module_, uri_));
   CkResult<bool> logged_in = false;
   if (previous) {

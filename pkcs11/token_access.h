@@ -3,6 +3,7 @@
 
 #include "keystate/random.h"
 #include "keystate/result.h"
+#include "pkcs11/login_turns.h"
 #include "pkcs11/module.h"
 #include "pkcs11/options.h"
 #include "pkcs11/pin_latch.h"
@@ -38,11 +39,12 @@ class TokenAccess {
 
  private:
   TokenAccess(std::shared_ptr<Module> module, TokenUri uri, PinLatch latch, TokenFiles files,
-              std::size_t restored_files)
+              LoginTurns turns, std::size_t restored_files)
       : module_(std::move(module)),
         uri_(std::move(uri)),
         latch_(std::move(latch)),
         files_(std::move(files)),
+        turns_(std::move(turns)),
         restored_files_(restored_files) {}
   Result<void, OpenError> LogIn(EnteredToken& entered) const;
 
@@ -50,6 +52,7 @@ class TokenAccess {
   TokenUri uri_;
   PinLatch latch_;
   TokenFiles files_;
+  LoginTurns turns_;
   std::size_t restored_files_;
 };
 

@@ -2,7 +2,9 @@
 
 #include "pkcs11/anchor_sealer.h"
 #include "pkcs11/connection.h"
+#include "pkcs11/host/hosted_hsm.h"
 #include "pkcs11/key_control.h"
+#include "pkcs11/local_token.h"
 #include "pkcs11/mac_queue.h"
 #include "pkcs11/mac_signer.h"
 #include "pkcs11/token_key.h"
@@ -69,13 +71,20 @@ class TokenHsm final : public Hsm {
 
 }  // namespace
 
-Result<OpenToken, OpenError> Open(const TokenOptions& options, const TokenRecord& anchor,
-                                  RandomSource& random, EventSink events) {
+Result<LocalToken, OpenError> OpenLocal(const TokenOptions& options, const TokenRecord& anchor,
+                                        RandomSource& random, EventSink events) {
   HALLMARK_ASSIGN_OR_RETURN(const std::shared_ptr<Connection> connection,
                             Connection::Open(options, anchor, random, std::move(events)));
   HALLMARK_ASSIGN_OR_RETURN(SecretBytes sealing_key, connection->DeriveSecret(kSealingKeyText));
-  return OpenToken{std::make_unique<TokenHsm>(connection),
-                   MakeAnchorSealer(std::move(sealing_key))};
+  return LocalToken{std::make_unique<TokenHsm>(connection), connection, std::move(sealing_key)};
+}
+
+Result<OpenToken, OpenError> Open(const TokenOptions& options, const TokenRecord& anchor,
+                                  RandomSource& random, EventSink events) {
+  if (options.hosts > 0) return host::OpenHosted(options, anchor, std::move(events));
+  HALLMARK_ASSIGN_OR_RETURN(LocalToken token,
+                            OpenLocal(options, anchor, random, std::move(events)));
+  return OpenToken{std::move(token.hsm), MakeAnchorSealer(std::move(token.sealing_key))};
 }
 
 Result<TokenRecord, OpenError> InitToken(const TokenOptions& options, RandomSource& random) {
