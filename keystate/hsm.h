@@ -10,6 +10,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -71,6 +72,15 @@ struct GeneratedKey {
   bool local = false;
 };
 
+// What was done to keep a token in service, since the process began.
+struct RecoveryCounts {
+  std::uint64_t replaced_sessions = 0;
+  std::uint64_t renewals = 0;           // logged in where needed, scanned
+  std::uint64_t repairs = 0;            // after an error of the device, at the first attempt
+  std::uint64_t reinitialisations = 0;  // of the module, asked for by this token
+  std::uint64_t outages = 0;            // a repair failed
+};
+
 // A token holding HMAC keys.
 //
 // Errors: every method fails with DependencyTimeoutException when the token cannot be reached or
@@ -107,6 +117,10 @@ class Hsm {
 
   // Sessions that are open on the token for MACs and for keys being made or destroyed.
   virtual std::size_t open_sessions() const = 0;
+  // How many may be open, as far as the token has told.
+  virtual std::size_t session_budget() const = 0;
+
+  virtual RecoveryCounts recoveries() const = 0;
 };
 
 }  // namespace hallmark

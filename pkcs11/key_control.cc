@@ -26,6 +26,28 @@ struct Interruption {
 template <class T>
 using Outcome = Result<Result<T>, Interruption>;
 
+std::optional<Trouble> TroubleOf(CkClass what) {
+  switch (what) {
+    case CkClass::kSession:
+      return Trouble::kSession;
+    case CkClass::kLogin:
+    case CkClass::kHandle:
+      return Trouble::kLogin;
+    case CkClass::kPin:
+    case CkClass::kDevice:
+      return Trouble::kDevice;
+    case CkClass::kOk:
+    case CkClass::kData:
+    case CkClass::kUnsupported:
+    case CkClass::kBusy:
+      break;
+  }
+  return std::nullopt;
+}
+
+// Not the token's word: our own, where a handle may have become another key's.
+constexpr CkFault kNumberedAnew{CKR_FUNCTION_CANCELED, "handles may have been numbered anew"};
+
 // Runs `operation` on a session; once more after a session, login or handle error, where that does
 // no harm.
 template <class T>
@@ -50,14 +72,15 @@ Result<T> OnSession(Connection& connection, SteadyTime deadline,
     // says.
     if (lease.has_value()) lease->Spoil();
     const CkClass what = Classify(fault.rv);
-    if (what == CkClass::kDevice) connection.ReportOut(ToString(fault), generation);
-    const bool curable =
-        what == CkClass::kSession || what == CkClass::kLogin || what == CkClass::kHandle;
-    if (repeated || !repeatable || !curable) return Unexpected(ControlError(fault, token_id));
-    const Result<void, OpenError> renewed = what == CkClass::kSession
-                                                ? connection.RenewIfLoginLost(generation, deadline)
-                                                : connection.Renew(generation, deadline);
-    if (!renewed.has_value()) return Unexpected(ControlError(renewed.error().message, token_id));
+    lease = Unexpected(fault);  // given back: who mends waits for it
+    const std::optional<Trouble> trouble = TroubleOf(what);
+    if (!trouble) return Unexpected(ControlError(fault, token_id));
+    const bool tell_only = repeated || !repeatable;
+    if (tell_only && *trouble != Trouble::kDevice) return Unexpected(ControlError(fault, token_id));
+    const Result<void, OpenError> mended =
+        connection.Mend(*trouble, ToString(fault), generation, deadline);
+    if (tell_only) return Unexpected(ControlError(fault, token_id));
+    if (!mended.has_value()) return Unexpected(ControlError(mended.error().message, token_id));
   }
 }
 
@@ -73,7 +96,12 @@ Result<GeneratedKey> GenerateOn(Connection& connection, CK_MECHANISM_TYPE mechan
   std::uint64_t generation = 0;
   const auto make = [&](Session& session) -> Outcome<MadeKey> {
     generation = connection.handles().generation();
+    const KeyHandles::Numbering numbering = connection.handles().numbering();
     const Result<MadeKey, KeyRefusal> made = MakeKey(session, mechanism, request);
+    // What was read back may be another key's.
+    if (connection.handles().numbering() != numbering) {
+      return Unexpected(Interruption{kNumberedAnew, false});
+    }
     connection.handles().Settle(made.has_value() ? made->handle : made.error().handle);
     if (made.has_value()) return Result<MadeKey>(*made);
     const KeyRefusal& refusal = made.error();
@@ -92,8 +120,9 @@ Result<GeneratedKey> GenerateOn(Connection& connection, CK_MECHANISM_TYPE mechan
 }
 
 // The handle that the key had; CK_INVALID_HANDLE if there was none to destroy.
-CkResult<Result<CK_OBJECT_HANDLE>> FindAndDestroy(Session& session, const CkaId& id,
-                                                  const std::string& token_id) {
+CkResult<Result<CK_OBJECT_HANDLE>> FindAndDestroy(Session& session, const KeyHandles& handles,
+                                                  const CkaId& id, const std::string& token_id) {
+  const KeyHandles::Numbering numbering = handles.numbering();
   // Searched for anew: what is destroyed is what the token holds now, not what a scan once saw.
   AttributeTemplate search;
   FillSearchTemplate(id, &search);
@@ -105,6 +134,7 @@ CkResult<Result<CK_OBJECT_HANDLE>> FindAndDestroy(Session& session, const CkaId&
              "token " + token_id + ": CKA_ID " + ToHex(id)));
   }
   if (found.empty()) return Result<CK_OBJECT_HANDLE>(CK_INVALID_HANDLE);
+  if (!numbering.settled() || handles.numbering() != numbering) return Unexpected(kNumberedAnew);
   HALLMARK_RETURN_IF_ERROR(session.Destroy(found.front()));
   return Result<CK_OBJECT_HANDLE>(found.front());
 }
@@ -112,7 +142,8 @@ CkResult<Result<CK_OBJECT_HANDLE>> FindAndDestroy(Session& session, const CkaId&
 Result<bool> DestroyOn(Connection& connection, const CkaId& id, SteadyTime deadline) {
   using Handle = CK_OBJECT_HANDLE;
   const auto destroy = [&](Session& session) -> Outcome<Handle> {
-    CkResult<Result<Handle>> destroyed = FindAndDestroy(session, id, connection.token_id());
+    CkResult<Result<Handle>> destroyed =
+        FindAndDestroy(session, connection.handles(), id, connection.token_id());
     if (destroyed.has_value()) return *std::move(destroyed);
     // Wherever it stopped: the next search sees what this try did.
     return Unexpected(Interruption{destroyed.error(), true});

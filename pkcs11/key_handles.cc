@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace hallmark::pkcs11 {
+namespace {
+
+constexpr std::chrono::milliseconds kFirstLeftAlone{250};
+constexpr std::chrono::milliseconds kLongestLeftAlone{60'000};
+
+}  // namespace
 
 CkResult<KeyScan> ScanKeys(Session& session) {
   AttributeTemplate search;
@@ -26,21 +32,17 @@ CkResult<KeyScan> ScanKeys(Session& session) {
   return scan;
 }
 
-std::uint64_t KeyHandles::generation() const {
-  MutexLock lock(mu_);
-  return generation_;
-}
-
 std::optional<KeyHandles::Found> KeyHandles::Find(const CkaId& id) const {
   MutexLock lock(mu_);
   const auto found = entries_.find(id);
   if (found == entries_.end()) return std::nullopt;
-  return Found{found->second, generation_};
+  return Found{found->second, generation()};
 }
 
 void KeyHandles::BeginScan() {
   MutexLock lock(mu_);
   scanning_ = true;
+  if (numbering().settled()) numbering_.fetch_add(1, std::memory_order_release);
   journal_.clear();
   settled_.clear();
 }
@@ -74,8 +76,16 @@ void KeyHandles::FinishScan(const KeyScan& scan) {
     settled_.clear();
     journal_.clear();
     scanning_ = false;
-    ++generation_;
+    for (const auto& [id, entry] : entries_) {
+      if (entry.left_alone_for == std::chrono::milliseconds{0}) continue;
+      const auto at = fresh.find(id);
+      if (at == fresh.end()) continue;
+      at->second.left_alone_until = entry.left_alone_until;
+      at->second.left_alone_for = entry.left_alone_for;
+    }
     entries_.swap(fresh);
+    generation_.fetch_add(1, std::memory_order_release);
+    if (!numbering().settled()) numbering_.fetch_add(1, std::memory_order_release);
     foreign_.swap(foreign);
   }  // the old entries die outside the lock
 }
@@ -83,7 +93,7 @@ void KeyHandles::FinishScan(const KeyScan& scan) {
 void KeyHandles::Add(const CkaId& id, std::uint64_t generation, const KeyEntry& entry) {
   MutexLock lock(mu_);
   if (scanning_) journal_.emplace_back(id, Change::kAdded);
-  if (generation == generation_) {
+  if (generation == this->generation()) {
     entries_.insert_or_assign(id, entry);
   } else {
     entries_.try_emplace(id);  // unless the scan saw it
@@ -109,7 +119,7 @@ void KeyHandles::DropUnfinished(std::vector<Foreign>& foreign, CK_OBJECT_HANDLE 
 }
 
 KeyEntry* KeyHandles::FindCurrent(const CkaId& id, std::uint64_t generation) {
-  if (generation != generation_) return nullptr;
+  if (generation != this->generation()) return nullptr;
   const auto found = entries_.find(id);
   return found == entries_.end() ? nullptr : &found->second;
 }
@@ -127,6 +137,17 @@ void KeyHandles::SetProven(const CkaId& id, std::uint64_t generation, CK_OBJECT_
 void KeyHandles::SetUnusable(const CkaId& id, std::uint64_t generation) {
   MutexLock lock(mu_);
   if (KeyEntry* entry = FindCurrent(id, generation)) entry->unusable = true;
+}
+
+void KeyHandles::LeaveAlone(const CkaId& id, SteadyTime now) {
+  MutexLock lock(mu_);
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || now < found->second.left_alone_until) return;
+  KeyEntry& entry = found->second;
+  const bool long_ago = now > entry.left_alone_until + kLongestLeftAlone;
+  entry.left_alone_for =
+      long_ago ? kFirstLeftAlone : std::min(2 * entry.left_alone_for, kLongestLeftAlone);
+  entry.left_alone_until = now + entry.left_alone_for;
 }
 
 bool KeyHandles::ClaimAlarm(const CkaId& id, std::uint64_t generation) {

@@ -2,6 +2,7 @@
 
 #include "pkcs11/check_value.h"
 
+#include <chrono>
 #include <exception>
 #include <utility>
 #include <vector>
@@ -10,6 +11,10 @@ namespace hallmark::pkcs11 {
 namespace {
 
 constexpr const char* kTwice = "exists more than once: remove the wrong one";
+// For one call.
+constexpr int kMostRepairs = 3;
+// Not the token's word: our own, for a session that must not be used on.
+constexpr CkFault kNumberedAnew{CKR_FUNCTION_CANCELED, "handles may have been numbered anew"};
 
 }  // namespace
 
@@ -65,6 +70,8 @@ CkResult<Result<MacTag>> MacSigner::Attempt(const MacTask& task, const Admission
     }
     const Result<CK_MECHANISM_TYPE> mechanism = connection_->mechanisms().For(key.spec, token_id);
     if (!mechanism.has_value()) return refuse(mechanism.error());
+    const KeyHandles::Numbering numbering = connection_->handles().numbering();
+    if (!numbering.settled()) return Unexpected(kNumberedAnew);
     const auto found = connection_->handles().Find(key.cka_id);
     if (!found) {
       return refuse(MacError("no key with CKA_ID " + ToHex(key.cka_id) + " on it", token_id));
@@ -74,6 +81,12 @@ CkResult<Result<MacTag>> MacSigner::Attempt(const MacTask& task, const Admission
     if (entry.unusable) {
       return refuse(MacError("the key with CKA_ID " + ToHex(key.cka_id) + " is there but unusable",
                              token_id));
+    }
+    if (entry.left_alone_for.count() > 0 &&
+        std::chrono::steady_clock::now() < entry.left_alone_until) {
+      return refuse(MacError(
+          "the key with CKA_ID " + ToHex(key.cka_id) + " makes it fail and is left alone a while",
+          token_id));
     }
     if (!entry.check_value || entry.spec != key.spec) {
       HALLMARK_ASSIGN_OR_RETURN(const Result<KeyCheckValue> proven, Prove(key, *mechanism, *found));
@@ -88,6 +101,8 @@ CkResult<Result<MacTag>> MacSigner::Attempt(const MacTask& task, const Admission
     HALLMARK_ASSIGN_OR_RETURN(
         const MacTag tag,
         lease_->session().Sign(*mechanism, entry.handle, task.message(), Row(key.spec).mac_bytes));
+    // Perhaps the tag of another key.
+    if (connection_->handles().numbering() != numbering) return Unexpected(kNumberedAnew);
     return Result<MacTag>(tag);
   }
 }
@@ -125,6 +140,8 @@ Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const 
   const std::string& token_id = connection_->token_id();
   bool took_another_session = false;
   bool renewed = false;
+  bool failed_in_device = false;
+  int repairs = 0;
   std::optional<MacKey> key;
   for (;;) {
     const std::uint64_t generation = connection_->handles().generation();
@@ -135,12 +152,13 @@ Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const 
 
     // HMAC is idempotent, so repeating is safe.
     const CkFault fault = attempt.error();
-    Result<void, OpenError> renewal;
+    const bool had_session = lease_.has_value();
+    Trouble trouble = Trouble::kSession;
     switch (Classify(fault.rv)) {
       case CkClass::kSession:
         DropLease();
         if (std::exchange(took_another_session, true)) return Unexpected(MacError(fault, token_id));
-        renewal = connection_->RenewIfLoginLost(generation, deadline);
+        connection_->CountReplacedSession();
         break;
       case CkClass::kLogin:
       case CkClass::kHandle:
@@ -149,13 +167,27 @@ Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const 
           if (key) connection_->handles().SetUnusable(key->cka_id, generation);
           return Unexpected(MacError(fault, token_id));
         }
-        renewal = connection_->Renew(generation, deadline);
+        trouble = Trouble::kLogin;
         break;
       case CkClass::kPin:
       case CkClass::kDevice:
         DropLease();
-        connection_->ReportOut(ToString(fault), generation);
-        return Unexpected(MacError(fault, token_id));
+        if (had_session && key && std::exchange(failed_in_device, true)) {
+          // The anchor was good a moment ago: it is this key's doing. If not, the next call to the
+          // token will tell.
+          connection_->handles().LeaveAlone(key->cka_id, std::chrono::steady_clock::now());
+          return Unexpected(MacError(fault, token_id));
+        }
+        if (++repairs > kMostRepairs) return Unexpected(MacError(fault, token_id));
+        trouble = Trouble::kDevice;
+        break;
+      case CkClass::kBusy:
+        DropLease();
+        if (!had_session || std::exchange(took_another_session, true)) {
+          return Unexpected(MacError(fault, token_id));
+        }
+        connection_->pool().Shed();
+        continue;
       case CkClass::kData:
         if (fault.rv == CKR_SIGNATURE_LEN_RANGE && key) {
           DropLease();
@@ -164,10 +196,11 @@ Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const 
         return Unexpected(MacError(fault, token_id));
       case CkClass::kOk:
       case CkClass::kUnsupported:
-      case CkClass::kBusy:
         return Unexpected(MacError(fault, token_id));
     }
-    if (!renewal.has_value()) return Unexpected(MacError(renewal.error().message, token_id));
+    const Result<void, OpenError> mended =
+        connection_->Mend(trouble, ToString(fault), generation, deadline);
+    if (!mended.has_value()) return Unexpected(MacError(mended.error().message, token_id));
   }
 }
 

@@ -15,7 +15,7 @@ namespace hallmark::pkcs11 {
 namespace {
 
 constexpr std::string_view kAnchorLabel = "hallmark anchor";
-// How long the destructor waits for a probe, and for keys being made or destroyed.
+// How long the destructor waits for a recovery, and for keys being made or destroyed.
 constexpr std::chrono::seconds kStopWait{2};
 
 class TokenHsm final : public Hsm {
@@ -25,12 +25,12 @@ class TokenHsm final : public Hsm {
         control_(connection),
         queue_({connection->token_id(), connection->workers(), connection->options().max_queued},
                [&connection] { return std::make_unique<MacSigner>(connection); }),
-        probe_([connection] { connection->RunProbe(); }) {}
+        keeper_([connection] { connection->RunKeeper(); }) {}
 
   ~TokenHsm() override {
-    connection_->StopProbe();
+    connection_->StopKeeper();
     const SteadyTime give_up = std::chrono::steady_clock::now() + kStopWait;
-    static_cast<void>(probe_.JoinUntil(give_up));
+    static_cast<void>(keeper_.JoinUntil(give_up));
     control_.WaitUntilIdle(give_up);
     connection_->Silence();
   }
@@ -59,12 +59,14 @@ class TokenHsm final : public Hsm {
     return connection_->handles().List(connection_->anchor_id());
   }
   std::size_t open_sessions() const override { return connection_->pool().open_sessions(); }
+  std::size_t session_budget() const override { return connection_->pool().budget(); }
+  RecoveryCounts recoveries() const override { return connection_->recoveries(); }
 
  private:
   std::shared_ptr<Connection> connection_;
   KeyControl control_;
   MacQueue queue_;
-  TokenThread probe_;
+  TokenThread keeper_;
 };
 
 }  // namespace

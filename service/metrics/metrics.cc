@@ -39,12 +39,30 @@ class Metrics::TokenCollector : public prometheus::Collectable {
         Gauge("hallmark_token_available", "1 while the token answers, 0 while it is out.");
     prometheus::MetricFamily sessions =
         Gauge("hallmark_token_sessions", "Sessions open on the token.");
+    prometheus::MetricFamily budget =
+        Gauge("hallmark_token_session_budget",
+              "Sessions that may be open on the token, as far as it has told.");
+    prometheus::MetricFamily recoveries = Counter(
+        "hallmark_token_recoveries_total",
+        "What was done to keep the token in service: session (another one taken), login (logged in "
+        "and scanned again), device (brought back while callers waited), module (initialised "
+        "again).");
+    prometheus::MetricFamily outages =
+        Counter("hallmark_token_outages_total", "How often the token went out of service.");
     MutexLock lock(mu_);
     for (const Hsm* hsm : tokens_) {
       available.metric.push_back(Value(*hsm, hsm->available() ? 1 : 0));
       sessions.metric.push_back(Value(*hsm, static_cast<double>(hsm->open_sessions())));
+      budget.metric.push_back(Value(*hsm, static_cast<double>(hsm->session_budget())));
+      const RecoveryCounts counts = hsm->recoveries();
+      recoveries.metric.push_back(Step(*hsm, "session", counts.replaced_sessions));
+      recoveries.metric.push_back(Step(*hsm, "login", counts.renewals));
+      recoveries.metric.push_back(Step(*hsm, "device", counts.repairs));
+      recoveries.metric.push_back(Step(*hsm, "module", counts.reinitialisations));
+      outages.metric.push_back(Count(*hsm, counts.outages));
     }
-    return {std::move(available), std::move(sessions)};
+    return {std::move(available), std::move(sessions), std::move(budget), std::move(recoveries),
+            std::move(outages)};
   }
 
  private:
@@ -55,6 +73,21 @@ class Metrics::TokenCollector : public prometheus::Collectable {
     prometheus::ClientMetric metric;
     metric.label.push_back({"token", hsm.token_id()});
     metric.gauge.value = value;
+    return metric;
+  }
+
+  static prometheus::MetricFamily Counter(const char* name, const char* help) {
+    return {name, help, prometheus::MetricType::Counter, {}};
+  }
+  static prometheus::ClientMetric Count(const Hsm& hsm, std::uint64_t count) {
+    prometheus::ClientMetric metric;
+    metric.label.push_back({"token", hsm.token_id()});
+    metric.counter.value = static_cast<double>(count);
+    return metric;
+  }
+  static prometheus::ClientMetric Step(const Hsm& hsm, const char* step, std::uint64_t count) {
+    prometheus::ClientMetric metric = Count(hsm, count);
+    metric.label.push_back({"step", step});
     return metric;
   }
 

@@ -24,6 +24,8 @@ class AbsentHsm : public Hsm {
   Result<Bytes> GenerateRandom(std::size_t, SteadyTime) override { return Absent(); }
   std::vector<Bytes> ListKeys() const override { return {}; }
   std::size_t open_sessions() const override { return 0; }
+  std::size_t session_budget() const override { return 0; }
+  RecoveryCounts recoveries() const override { return {}; }
 
  private:
   static Unexpected<Error> Absent() {

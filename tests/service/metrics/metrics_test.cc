@@ -25,6 +25,11 @@ class SwitchedHsm : public testing::AbsentHsm {
  public:
   bool available() const override { return available_; }
   std::size_t open_sessions() const override { return sessions_; }
+  std::size_t session_budget() const override { return 6; }
+  RecoveryCounts recoveries() const override {
+    return {
+        .replaced_sessions = 1, .renewals = 2, .repairs = 3, .reinitialisations = 4, .outages = 5};
+  }
 
   bool available_ = true;
   std::size_t sessions_ = 0;
@@ -130,6 +135,13 @@ TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
   const std::string text = Scrape();
   EXPECT_THAT(text, HasSubstr("hallmark_token_available{token=\"main\"} 0"));
   EXPECT_THAT(text, HasSubstr("hallmark_token_sessions{token=\"main\"} 4"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_session_budget{token=\"main\"} 6"));
+  EXPECT_THAT(text,
+              HasSubstr("hallmark_token_recoveries_total{token=\"main\",step=\"session\"} 1"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_recoveries_total{token=\"main\",step=\"login\"} 2"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_recoveries_total{token=\"main\",step=\"device\"} 3"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_recoveries_total{token=\"main\",step=\"module\"} 4"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_outages_total{token=\"main\"} 5"));
 }
 
 TEST_F(MetricsTest, ConnectionsAreCounted) {
