@@ -130,6 +130,12 @@ Result<void, OpenError> Connection::Connect() {
   HALLMARK_RETURN_IF_ERROR(ProveAnchor(session));
   const CkResult<KeyScan> scan = ScanKeys(session);
   if (!scan.has_value()) return Unexpected(TokenError(access_.uri(), scan.error()));
+  if (!scan->Contains(anchor_.anchor_cka_id)) {
+    return Unexpected(OpenError{OpenFailure::kTokenError,
+                                "the token " + access_.uri().text() +
+                                    " does not list our anchor key, which it has, among its keys: "
+                                    "check the token and its driver"});
+  }
   if (pool_ == nullptr) {
     mechanisms_ = Mechanisms::Ask(access_.module()->functions(), entered_->token.slot);
     SizePool(entered_->token.info);

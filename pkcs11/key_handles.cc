@@ -22,14 +22,22 @@ CkResult<KeyScan> ScanKeys(Session& session) {
       scan.keys.emplace_back(*std::move(id), handle);
       continue;
     }
-    const CkClass what = Classify(id.error().rv);
-    if (what == CkClass::kHandle) continue;  // gone since the search
+    const CK_RV rv = id.error().rv;
+    if (Classify(rv) == CkClass::kHandle) continue;  // gone since the search
     // Anything but a missing CKA_ID puts the scan in doubt, and a scan that misses keys would make
     // them unavailable.
-    if (what != CkClass::kData) return Unexpected(id.error());
+    if (rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_ATTRIBUTE_SENSITIVE) {
+      return Unexpected(id.error());
+    }
     scan.keys.emplace_back(Bytes(), handle);
   }
   return scan;
+}
+
+bool KeyScan::Contains(const CkaId& id) const {
+  return std::any_of(keys.begin(), keys.end(), [&id](const auto& key) {
+    return std::equal(key.first.begin(), key.first.end(), id.begin(), id.end());
+  });
 }
 
 std::optional<KeyHandles::Found> KeyHandles::Find(const CkaId& id) const {
@@ -132,11 +140,6 @@ void KeyHandles::SetProven(const CkaId& id, std::uint64_t generation, CK_OBJECT_
     entry->spec = spec;
     entry->check_value = value;
   }
-}
-
-void KeyHandles::SetUnusable(const CkaId& id, std::uint64_t generation) {
-  MutexLock lock(mu_);
-  if (KeyEntry* entry = FindCurrent(id, generation)) entry->unusable = true;
 }
 
 void KeyHandles::LeaveAlone(const CkaId& id, SteadyTime now) {

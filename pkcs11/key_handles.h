@@ -27,10 +27,8 @@ struct KeyEntry {
   CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
   // Two objects share the CKA_ID: neither is used.
   bool ambiguous = false;
-  // The handle was refused right after a scan: there is no use in another one.
-  bool unusable = false;
   bool alarmed = false;
-  // The token failed over this key, and over this key alone: not used before then. Lasts twice as
+  // The token fails over this key, and over this key alone: not used before then. Lasts twice as
   // long each time.
   SteadyTime left_alone_until{};
   std::chrono::milliseconds left_alone_for{0};
@@ -42,6 +40,8 @@ struct KeyEntry {
 // Which secret keys a token holds, by CKA_ID as it is: perhaps empty, or none of ours.
 struct KeyScan {
   std::vector<std::pair<Bytes, CK_OBJECT_HANDLE>> keys;
+
+  bool Contains(const CkaId& id) const;
 };
 CkResult<KeyScan> ScanKeys(Session& session);
 
@@ -90,7 +90,6 @@ class KeyHandles {
   // Each does nothing if there was a scan since `generation`.
   void SetProven(const CkaId& id, std::uint64_t generation, CK_OBJECT_HANDLE handle, KeySpec spec,
                  const KeyCheckValue& value) HALLMARK_EXCLUDES(mu_);
-  void SetUnusable(const CkaId& id, std::uint64_t generation) HALLMARK_EXCLUDES(mu_);
   // Outlasts scans.
   void LeaveAlone(const CkaId& id, SteadyTime now) HALLMARK_EXCLUDES(mu_);
   // True for the first caller of this generation: one alarm per key and scan, not per call.

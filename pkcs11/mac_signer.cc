@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <exception>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -78,10 +79,6 @@ CkResult<Result<MacTag>> MacSigner::Attempt(const MacTask& task, const Admission
     }
     const KeyEntry& entry = found->entry;
     if (entry.ambiguous) return refuse(Alarm(key.cka_id, found->generation, kTwice));
-    if (entry.unusable) {
-      return refuse(MacError("the key with CKA_ID " + ToHex(key.cka_id) + " is there but unusable",
-                             token_id));
-    }
     if (entry.left_alone_for.count() > 0 &&
         std::chrono::steady_clock::now() < entry.left_alone_until) {
       return refuse(MacError(
@@ -136,6 +133,18 @@ CkResult<Result<CK_OBJECT_HANDLE>> MacSigner::Locate(const CkaId& id, std::uint6
   return Located(handles.front());
 }
 
+void MacSigner::DropLeaseAfter(const CkFault& fault) {
+  // C_SignInit refused the key or the mechanism: nothing is under way. C_Sign may have left the
+  // operation behind.
+  if (std::string_view(fault.function) != "C_SignInit") DropLease();
+}
+
+void MacSigner::LeaveAlone(const std::optional<MacKey>& key) {
+  // The anchor was good a moment ago: it is this key's doing. If not, the next call to the token
+  // will tell.
+  if (key) connection_->handles().LeaveAlone(key->cka_id, std::chrono::steady_clock::now());
+}
+
 Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const Admission& admit) {
   const std::string& token_id = connection_->token_id();
   bool took_another_session = false;
@@ -152,6 +161,10 @@ Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const 
 
     // HMAC is idempotent, so repeating is safe.
     const CkFault fault = attempt.error();
+    if (fault.function == kNumberedAnew.function) {
+      DropLease();
+      continue;  // the pool lends nothing until the numbering is settled
+    }
     const bool had_session = lease_.has_value();
     Trouble trouble = Trouble::kSession;
     switch (Classify(fault.rv)) {
@@ -164,7 +177,7 @@ Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const 
       case CkClass::kHandle:
         DropLease();
         if (std::exchange(renewed, true)) {
-          if (key) connection_->handles().SetUnusable(key->cka_id, generation);
+          LeaveAlone(key);
           return Unexpected(MacError(fault, token_id));
         }
         trouble = Trouble::kLogin;
@@ -173,9 +186,7 @@ Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const 
       case CkClass::kDevice:
         DropLease();
         if (had_session && key && std::exchange(failed_in_device, true)) {
-          // The anchor was good a moment ago: it is this key's doing. If not, the next call to the
-          // token will tell.
-          connection_->handles().LeaveAlone(key->cka_id, std::chrono::steady_clock::now());
+          LeaveAlone(key);
           return Unexpected(MacError(fault, token_id));
         }
         if (++repairs > kMostRepairs) return Unexpected(MacError(fault, token_id));
@@ -193,9 +204,11 @@ Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const 
           DropLease();
           return Unexpected(Alarm(key->cka_id, generation, "gave a MAC of a wrong length"));
         }
+        DropLeaseAfter(fault);
         return Unexpected(MacError(fault, token_id));
       case CkClass::kOk:
       case CkClass::kUnsupported:
+        DropLeaseAfter(fault);
         return Unexpected(MacError(fault, token_id));
     }
     const Result<void, OpenError> mended =

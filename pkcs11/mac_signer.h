@@ -34,6 +34,8 @@ class MacSigner final : public MacComputer {
   Result<MacTag> Climb(const MacTask& task, SteadyTime deadline, const Admission& admit);
   CkStatus EnsureLease(SteadyTime deadline);
   void DropLease();
+  void DropLeaseAfter(const CkFault& fault);
+  void LeaveAlone(const std::optional<MacKey>& key);
   Error Alarm(const CkaId& id, std::uint64_t generation, const std::string& reason);
 
   std::shared_ptr<Connection> connection_;

@@ -10,7 +10,7 @@ namespace {
 // How long a caller waits for a token that is being brought back.
 constexpr std::chrono::seconds kPatience{2};
 // A token that had no room for a session is asked for one more after this.
-constexpr std::chrono::seconds kRaiseAfter{10};
+constexpr std::chrono::seconds kRaiseAfter{2};
 constexpr std::chrono::seconds kShedOnce{1};
 
 }  // namespace
@@ -61,13 +61,14 @@ CkStatus SessionPool::AwaitRoom(SteadyTime deadline) {
     if (state_ == State::kFailed) {
       return Unexpected(CkFault{CKR_DEVICE_REMOVED, "waiting for a session"});
     }
-    SteadyTime now = std::chrono::steady_clock::now();
+    const SteadyTime now = std::chrono::steady_clock::now();
     const bool lending = state_ == State::kLending;
     if (lending && HasRoom(now)) return {};
     const SteadyTime give_up = lending ? deadline : std::min(deadline, shut_since_ + kPatience);
     if (now >= give_up) return Unexpected(CkFault{CKR_SESSION_COUNT, "waiting for a session"});
+    const bool may_rise = lending && budget_ < max_sessions_;
     waiting_.fetch_add(1, std::memory_order_relaxed);
-    returned_.wait_until(mu_, give_up);
+    returned_.wait_until(mu_, may_rise ? std::min(give_up, raise_at_) : give_up);
     waiting_.fetch_sub(1, std::memory_order_relaxed);
   }
 }
