@@ -3,6 +3,7 @@
 #include "keystate/mutex.h"
 #include "keystate/operation.h"
 
+#include <array>
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -29,37 +30,53 @@ std::string_view OutcomeName(const Status& status) {
 // Asks the tokens when it is scraped: a gauge that is set on change can be forgotten.
 class Metrics::TokenCollector : public prometheus::Collectable {
  public:
-  void Watch(const Hsm& hsm) {
+  void Watch(const TokenSet& tokens) {
     MutexLock lock(mu_);
-    tokens_.push_back(&hsm);
+    tokens_ = &tokens;
   }
 
   std::vector<prometheus::MetricFamily> Collect() const override {
-    prometheus::MetricFamily available =
-        Gauge("hallmark_token_available", "1 while the token answers, 0 while it is out.");
-    prometheus::MetricFamily sessions =
-        Gauge("hallmark_token_sessions", "Sessions open on the token.");
+    using prometheus::MetricType;
+    std::vector<prometheus::MetricFamily> families{
+        {"hallmark_token_available",
+         "1 while the token answers, 0 while it is out.",
+         MetricType::Gauge,
+         {}},
+        {"hallmark_token_drained",
+         "1 while an operator has taken the token out of use.",
+         MetricType::Gauge,
+         {}},
+        {"hallmark_token_sessions", "Sessions open on the token.", MetricType::Gauge, {}},
+        {"hallmark_token_outstanding",
+         "MACs that wait for the token or are under way on it.",
+         MetricType::Gauge,
+         {}},
+        {"hallmark_token_failovers_total",
+         "MACs that the token failed and that were sent to another.",
+         MetricType::Counter,
+         {}}};
     MutexLock lock(mu_);
-    for (const Hsm* hsm : tokens_) {
-      available.metric.push_back(Value(*hsm, hsm->available() ? 1 : 0));
-      sessions.metric.push_back(Value(*hsm, static_cast<double>(hsm->open_sessions())));
+    if (tokens_ == nullptr) return {};
+    for (const TokenSet::Token& token : tokens_->tokens()) {
+      const Hsm& hsm = token.hsm();
+      const std::array values{hsm.available() ? 1.0 : 0.0, token.drained() ? 1.0 : 0.0,
+                              static_cast<double>(hsm.open_sessions()),
+                              static_cast<double>(hsm.outstanding()),
+                              static_cast<double>(token.failovers())};
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        prometheus::ClientMetric metric;
+        metric.label.push_back({"token", token.id()});
+        (families[i].type == MetricType::Counter ? metric.counter.value : metric.gauge.value) =
+            values[i];
+        families[i].metric.push_back(std::move(metric));
+      }
     }
-    return {std::move(available), std::move(sessions)};
+    return families;
   }
 
  private:
-  static prometheus::MetricFamily Gauge(const char* name, const char* help) {
-    return {name, help, prometheus::MetricType::Gauge, {}};
-  }
-  static prometheus::ClientMetric Value(const Hsm& hsm, double value) {
-    prometheus::ClientMetric metric;
-    metric.label.push_back({"token", hsm.token_id()});
-    metric.gauge.value = value;
-    return metric;
-  }
-
   mutable Mutex mu_;
-  std::vector<const Hsm*> tokens_ HALLMARK_GUARDED_BY(mu_);
+  const TokenSet* tokens_ HALLMARK_GUARDED_BY(mu_) = nullptr;  // null: none yet
 };
 
 Metrics::Metrics(Clock& clock)
@@ -127,7 +144,7 @@ Result<std::string> Metrics::Listen(const std::string& address) {
          std::to_string(exposer_->GetListeningPorts().front());
 }
 
-void Metrics::WatchToken(const Hsm& hsm) { tokens_->Watch(hsm); }
+void Metrics::WatchTokens(const TokenSet& tokens) { tokens_->Watch(tokens); }
 
 void Metrics::StopListening() { exposer_.reset(); }
 
