@@ -119,7 +119,9 @@ void CheckTokens(const toml::table& file, const Config& config, Mistakes& mistak
   };
   if (config.tokens.empty()) return;
   if (config.default_token.empty() && config.tokens.size() > 1) {
-    mistakes.Add(line_of_token(config.tokens.back()), "default_token",
+    std::int64_t last = 0;
+    for (const TokenOptions& token : config.tokens) last = std::max(last, line_of_token(token));
+    mistakes.Add(last, "default_token",
                  "missing, while " + std::to_string(config.tokens.size()) +
                      " tokens are configured; name the one that makes new keys");
   } else if (!config.default_token.empty() &&
