@@ -108,13 +108,14 @@ class TwoTokensTest : public ::testing::Test {
  protected:
   // Token "second" is served by a copy of the module, which has a state of its own, and which the
   // faults of token "main" do not reach.
-  TwoTokensTest() {
+  explicit TwoTokensTest(const std::string& default_token = "main") {
     const fs::path module = modules_.path() / "second.so";
     fs::copy_file(HALLMARK_SOFTHSM_MODULE, module);
     daemon_ = std::make_unique<TestDaemon>(TestDaemon::Options{
         .token_settings = "sessions = 2\n[token.second]\nmodule = \"" + module.string() +
                           "\"\nuri = \"pkcs11:token=second?pin-source=file:user.pin\"\n"
-                          "sync_path = \"tokens\"\nsessions = 2\n"});
+                          "sync_path = \"tokens\"\nsessions = 2\n",
+        .default_token = default_token});
   }
 
   // Of the key whose value both tokens will have.
@@ -186,15 +187,6 @@ class TwoTokensTest : public ::testing::Test {
     daemon_->SetFaults("C_Sign rv=CKR_DEVICE_REMOVED\nC_OpenSession rv=CKR_DEVICE_REMOVED\n");
   }
   void PutMainBack() const { daemon_->SetFaults(""); }
-
-  // Where SoftHSM keeps the second token.
-  fs::path FolderOfSecond() const {
-    for (const auto& folder : fs::directory_iterator(daemon_->home() / "tokens")) {
-      const std::string object = ReadFile(folder.path() / "token.object");
-      if (object.find("second ") != std::string::npos) return folder.path();
-    }
-    std::abort();
-  }
 
   const TemporaryDirectory modules_;
   std::unique_ptr<TestDaemon> daemon_;
@@ -277,28 +269,37 @@ TEST_F(TwoTokensTest, ADrainedTokenGetsNoCallsUntilItIsResumedEvenAfterARestart)
               AllOf(HasSubstr("DrainToken"), HasSubstr("ResumeToken"), HasSubstr("AdoptKey")));
 }
 
-TEST_F(TwoTokensTest, ATokenThatIsAbsentAtTheStartIsTakenUpWhenItAppears) {
+// The default is the token that the faults do not reach.
+class AbsentTokenTest : public TwoTokensTest {
+ protected:
+  AbsentTokenTest() : TwoTokensTest("second") {}
+  void TakeMainAway() const { daemon_->SetFaults("C_GetTokenInfo rv=CKR_TOKEN_NOT_PRESENT\n"); }
+};
+
+TEST_F(AbsentTokenTest, ATokenThatIsAbsentAtTheStartIsTakenUpWhenItAppears) {
   daemon_->Start();
   const std::string on_main = CreateKeyOn("main");
   const std::string on_second = CreateKeyOn("second");
   ASSERT_EQ(daemon_->Stop(), 0);
-  const fs::path folder = FolderOfSecond();
-  const fs::path aside = daemon_->home() / "aside";
-  fs::rename(folder, aside);
+  TakeMainAway();
   daemon_->Start();
-  EXPECT_TRUE(Mac(on_main).ok());
-  EXPECT_EQ(Mac(on_second).exception, "KeyUnavailableException");
-  EXPECT_EQ(Status("second").at("Available"), false);
-  fs::rename(aside, folder);
-  EXPECT_TRUE(Eventually([&] { return Mac(on_second).ok(); }));
+  EXPECT_TRUE(Mac(on_second).ok());
+  EXPECT_EQ(Mac(on_main).exception, "KeyUnavailableException");
+  EXPECT_EQ(Status("main").at("Available"), false);
+  PutMainBack();
+  EXPECT_TRUE(Eventually([&] { return Mac(on_main).ok(); }));
+  EXPECT_EQ(daemon_->Stop(), 0);
+}
+
+TEST_F(AbsentTokenTest, ADaemonEndsWhileItStillLooksForAToken) {
+  TakeMainAway();
+  daemon_->Start();
+  EXPECT_EQ(Status("main").at("Available"), false);
   EXPECT_EQ(daemon_->Stop(), 0);
 }
 
 TEST_F(TwoTokensTest, WithoutItsDefaultTokenTheDaemonDoesNotStart) {
-  const fs::path folder = FolderOfSecond();
-  for (const auto& other : fs::directory_iterator(daemon_->home() / "tokens")) {
-    if (other.path() != folder) fs::rename(other.path(), daemon_->home() / "aside");
-  }
+  daemon_->SetFaults("C_GetTokenInfo rv=CKR_TOKEN_NOT_PRESENT\n");
   const Finished ended = daemon_->RunToEnd();
   EXPECT_EQ(ended.exit_code, 69) << ended.errors;  // EX_UNAVAILABLE
 }

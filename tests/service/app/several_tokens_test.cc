@@ -158,7 +158,7 @@ TEST_F(SeveralTokensTest, AKeyThatWasDisabledMeanwhileIsNotUsedOnTheOtherHolder)
   HoldFirst(key_id, "failing");
   auto busy = Occupy(key_id);  // by the second attempt, on the token that works
   auto mac = StartMac(key_id);
-  EXPECT_THAT(DisableKey(key_id), IsOk());
+  Change(key_id, [](KeyView& view) { view.key.state = KeyState::kDisabled; });
   FaultList::Disarm();
   EXPECT_THAT(mac->answer.get(), Raises(Exception::kDisabledException));
   EXPECT_THAT(busy->answer.get(), IsOk());
@@ -265,10 +265,11 @@ TEST_F(SeveralTokensTest, AnObjectThatCanBeTakenOutIsNotAdopted) {
   CK_BBOOL yes = CK_TRUE;
   Bytes value(32, std::byte{1});
   CkaId id = cka_id_;
-  std::array<CK_ATTRIBUTE, 7> attributes{{{CKA_CLASS, &object_class, sizeof object_class},
+  std::array<CK_ATTRIBUTE, 8> attributes{{{CKA_CLASS, &object_class, sizeof object_class},
                                           {CKA_KEY_TYPE, &type, sizeof type},
                                           {CKA_TOKEN, &yes, sizeof yes},
                                           {CKA_SIGN, &yes, sizeof yes},
+                                          {CKA_SENSITIVE, &yes, sizeof yes},
                                           {CKA_EXTRACTABLE, &yes, sizeof yes},
                                           {CKA_ID, id.data(), id.size()},
                                           {CKA_VALUE, value.data(), value.size()}}};
