@@ -81,6 +81,13 @@ struct RecoveryCounts {
   std::uint64_t outages = 0;            // a repair failed
 };
 
+// What a token says of a key that is there.
+struct ExaminedKey {
+  KeyCheckValue check_value{};
+  // CKA_LOCAL, as above.
+  bool local = false;
+};
+
 // A token holding HMAC keys.
 //
 // Errors: every method fails with DependencyTimeoutException when the token cannot be reached or
@@ -109,11 +116,21 @@ class Hsm {
   // Errors: KMSInternalException when two objects share the id: neither is touched.
   virtual Status DestroyKey(const CkaId& id, SteadyTime deadline) = 0;
 
+  // Computes the check value, under `spec`, of a key that somebody else brought here, if that is a
+  // secret key that makes MACs and cannot be read or taken out; changes nothing.
+  //
+  // Errors: NotFoundException when there is none with this id; ValidationException when there are
+  //   two, or when it is weaker, with the attribute.
+  virtual Result<ExaminedKey> ExamineKey(const CkaId& id, KeySpec spec, SteadyTime deadline) = 0;
+
   // Bytes of the token's random generator.
   virtual Result<Bytes> GenerateRandom(std::size_t size_bytes, SteadyTime deadline) = 0;
 
   // CKA_ID of every secret key on the token, as of the last scan and what was made since.
   virtual std::vector<Bytes> ListKeys() const = 0;
+
+  // MACs that wait for the token or are under way on it.
+  virtual std::size_t outstanding() const = 0;
 
   // Sessions that are open on the token for MACs and for keys being made or destroyed.
   virtual std::size_t open_sessions() const = 0;

@@ -1,6 +1,7 @@
 #include "pkcs11/key_control.h"
 
 #include "keystate/mutex.h"
+#include "pkcs11/check_value.h"
 #include "pkcs11/token_key.h"
 #include "pkcs11/token_thread.h"
 
@@ -158,6 +159,70 @@ Result<bool> DestroyOn(Connection& connection, const CkaId& id, SteadyTime deadl
   return destroyed != CK_INVALID_HANDLE;
 }
 
+struct Examination {
+  CK_OBJECT_HANDLE handle;
+  ExaminedKey key;
+};
+
+Outcome<Examination> FindAndExamine(Session& session, const CkaId& id, CK_MECHANISM_TYPE mechanism,
+                                    KeySpec spec) {
+  const auto interrupted = [](const CkFault& fault) {
+    return Unexpected(Interruption{fault, /*repeatable=*/true});
+  };
+  const auto refused = [](Exception exception, const std::string& message) {
+    return Result<Examination>(Fail(exception, message));
+  };
+  AttributeTemplate search;
+  FillSearchTemplate(id, &search);
+  const CkResult<std::vector<CK_OBJECT_HANDLE>> found = session.Find(search);
+  if (!found.has_value()) return interrupted(found.error());
+  if (found->empty()) {
+    return refused(Exception::kNotFoundException,
+                   "The token has no secret key with CKA_ID " + ToHex(id) + ".");
+  }
+  if (found->size() > 1) {
+    return refused(Exception::kValidationException,
+                   "Two keys on the token have CKA_ID " + ToHex(id) + ".");
+  }
+  const CkResult<std::string> weakness = FindWeaknessOfForeign(session, found->front());
+  if (!weakness.has_value()) return interrupted(weakness.error());
+  if (!weakness->empty()) {
+    return refused(Exception::kValidationException,
+                   "The object is weaker than a key may be: " + *weakness + ".");
+  }
+  const CkResult<KeyCheckValue> check_value =
+      ComputeCheckValue(session, mechanism, found->front(), spec);
+  if (!check_value.has_value()) return interrupted(check_value.error());
+  // Recorded, not required, as of keys that are made here.
+  const CkResult<bool> local = ReadFlag(session, found->front(), CKA_LOCAL);
+  return Result<Examination>(
+      Examination{found->front(), {*check_value, local.has_value() && *local}});
+}
+
+Result<ExaminedKey> ExamineOn(Connection& connection, CK_MECHANISM_TYPE mechanism, const CkaId& id,
+                              KeySpec spec, SteadyTime deadline) {
+  std::uint64_t generation = 0;
+  const auto examine = [&](Session& session) -> Outcome<Examination> {
+    generation = connection.handles().generation();
+    const KeyHandles::Numbering numbering = connection.handles().numbering();
+    Outcome<Examination> examined = FindAndExamine(session, id, mechanism, spec);
+    // What was read may be another key's.
+    if (!numbering.settled() || connection.handles().numbering() != numbering) {
+      return Unexpected(Interruption{kNumberedAnew, true});
+    }
+    return examined;
+  };
+  HALLMARK_ASSIGN_OR_RETURN(const Examination examined,
+                            OnSession<Examination>(connection, deadline, examine));
+  // It may have come after the last scan.
+  KeyEntry entry;
+  entry.handle = examined.handle;
+  entry.check_value = examined.key.check_value;
+  entry.spec = spec;
+  connection.handles().Add(id, generation, entry);
+  return examined.key;
+}
+
 }  // namespace
 
 // Bounds the threads, and keeps operations on one CKA_ID apart. Owned by those threads too.
@@ -264,6 +329,15 @@ Status KeyControl::Destroy(const CkaId& id, SteadyTime deadline) {
     return DestroyOn(*connection, id, deadline);
   }));
   return {};
+}
+
+Result<ExaminedKey> KeyControl::Examine(const CkaId& id, KeySpec spec, SteadyTime deadline) {
+  HALLMARK_ASSIGN_OR_RETURN(const CK_MECHANISM_TYPE mechanism,
+                            connection_->mechanisms().For(spec, connection_->token_id()));
+  return OnThread<ExaminedKey>(id, deadline,
+                               [connection = connection_, mechanism, id, spec, deadline] {
+                                 return ExamineOn(*connection, mechanism, id, spec, deadline);
+                               });
 }
 
 Result<Bytes> KeyControl::Random(std::size_t size_bytes, SteadyTime deadline) {

@@ -210,6 +210,11 @@ void MacQueue::Submit(std::shared_ptr<MacTask> task) {
   state->Submit(std::move(task));
 }
 
+std::size_t MacQueue::outstanding() const {
+  const MutexLock lock(state_->mu);
+  return state_->queued + state_->running.size() - state_->free.size();
+}
+
 bool MacQueue::stuck() const { return state_->stuck.load(std::memory_order_relaxed); }
 
 }  // namespace hallmark::pkcs11

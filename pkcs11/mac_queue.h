@@ -59,6 +59,9 @@ class MacQueue {
   // that may be computed here.
   void Submit(std::shared_ptr<MacTask> task);
 
+  // Tasks that wait or are being computed.
+  std::size_t outstanding() const;
+
   // Every worker is inside a call that takes far longer than calls do.
   bool stuck() const;
 

@@ -52,12 +52,16 @@ class TokenHsm final : public Hsm {
   Status DestroyKey(const CkaId& id, SteadyTime deadline) override {
     return control_.Destroy(id, deadline);
   }
+  Result<ExaminedKey> ExamineKey(const CkaId& id, KeySpec spec, SteadyTime deadline) override {
+    return control_.Examine(id, spec, deadline);
+  }
   Result<Bytes> GenerateRandom(std::size_t size_bytes, SteadyTime deadline) override {
     return control_.Random(size_bytes, deadline);
   }
   std::vector<Bytes> ListKeys() const override {
     return connection_->handles().List(connection_->anchor_id());
   }
+  std::size_t outstanding() const override { return queue_.outstanding(); }
   std::size_t open_sessions() const override { return connection_->pool().open_sessions(); }
   std::size_t session_budget() const override { return connection_->pool().budget(); }
   RecoveryCounts recoveries() const override { return connection_->recoveries(); }

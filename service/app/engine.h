@@ -3,7 +3,6 @@
 
 #include "keystate/client_tokens.h"
 #include "keystate/clock.h"
-#include "keystate/hsm.h"
 #include "keystate/ids.h"
 #include "keystate/key_directory.h"
 #include "keystate/key_store.h"
@@ -12,6 +11,7 @@
 #include "keystate/principal_directory.h"
 #include "keystate/random.h"
 #include "keystate/sealer.h"
+#include "keystate/token_set.h"
 #include "service/app/audit.h"
 #include "service/app/call_context.h"
 #include "service/app/key_quota.h"
@@ -36,7 +36,8 @@ struct Engine {
   LastUsage& last_usage;
   KeyQuota& key_quota;
   KeyStore& store;
-  Hsm& hsm;
+  TokenSet& tokens;
+  // Of the default token.
   Sealer& sealer;
   Clock& clock;
   RandomSource& random;

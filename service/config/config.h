@@ -72,7 +72,11 @@ struct Config {
   // Where every decision is recorded.
   std::filesystem::path audit_file = "audit.jsonl";
 
-  std::vector<pkcs11::TokenOptions> tokens;  // exactly one for now
+  std::vector<pkcs11::TokenOptions> tokens;  // at least one
+  // Makes the keys whose maker names no token, and seals. Empty: the only one.
+  std::string default_token;
+
+  const pkcs11::TokenOptions& default_options() const;
 };
 
 // A mistake in a configuration file: "hallmarkd.toml:12: grpc.listen: …".

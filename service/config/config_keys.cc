@@ -28,6 +28,8 @@ constexpr std::array<std::string_view, 2> kLogFormats{"json", "text"};
 constexpr KeyRow<Config> kKeys[] = {
     {"", "endpoints_file", kNextStart, kIn<&Config::endpoints_file>,
      [](Field f, Config& c) { f.OptionalPath(c.endpoints_file); }},
+    {"", "default_token", kNextStart, kIn<&Config::default_token>,
+     [](Field f, Config& c) { f.OptionalText(c.default_token); }},
     {"site", "partition", kNextStart, kIn<&Config::site, &Site::partition>,
      [](Field f, Config& c) { f.ArnPart(c.site.partition); }},
     {"site", "region", kNextStart, kIn<&Config::site, &Site::region>,

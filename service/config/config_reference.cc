@@ -11,6 +11,11 @@ constexpr std::array kTop{
     KeyHelp{"endpoints_file", "\"\"", true,
             "File into which the daemon writes the addresses it listens on, once it serves; for "
             "scripts that use port 0. Empty: none is written."},
+    KeyHelp{
+        "default_token", "\"\"", true,
+        "Id of the token that makes the keys for which CreateKey names none. Needed where several "
+        "are configured, and not to be changed: markers, grant tokens and secret access keys "
+        "come from its anchor, so it must be there at every start. Empty: the only one."},
 };
 constexpr std::array kSite{
     KeyHelp{"partition", "\"aws\"", true, "The second part of every ARN."},
@@ -74,7 +79,7 @@ constexpr std::array kTls{
 constexpr std::array kLimits{
     KeyHelp{"keys_per_account", "100000", true, "Keys of one account; at least 1."},
     KeyHelp{"keys_per_token", "0", true,
-            "Keys on the token. Some tokens become slow, or fail, long before they refuse. 0: as "
+            "Keys on each token. Some tokens become slow, or fail, long before they refuse. 0: as "
             "many as it takes."},
 };
 constexpr std::array kAdmin{
@@ -151,8 +156,10 @@ constexpr std::array kReference{
     SectionHelp{"audit", "", kAudit},
     SectionHelp{
         "token.main",
-        "The token that holds the keys: exactly one for now. \"main\" is its id, under which "
-        "the store knows it.",
+        "A token that holds keys; each has a section like this. \"main\" is its id, under which "
+        "the "
+        "store knows it. One that is not there at the start is taken up when it appears, but for "
+        "the default one.",
         kToken},
 };
 

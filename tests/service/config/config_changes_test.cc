@@ -56,6 +56,7 @@ std::vector<std::string> Changed(const Config& running, const Config& wanted) {
 TEST_F(ConfigChangesTest, EveryKeyThatDiffersIsNamed) {
   const Config defaults = Load(kToken);
   const Config other = Load(R"(endpoints_file = "e"
+default_token = "main"
 [site]
 partition = "p"
 region = "r"

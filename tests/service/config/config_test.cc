@@ -55,6 +55,20 @@ class ConfigTest : public ::testing::Test {
   std::filesystem::path folder_;
 };
 
+TEST_F(ConfigTest, SeveralTokensHaveADefault) {
+  const auto config = Load(
+      "default_token = \"b\"\n[token.a]\nmodule = \"m\"\nuri = "
+      "\"pkcs11:token=a\"\n[token.b]\nmodule = \"m\"\nuri = "
+      "\"pkcs11:token=b\"\n");
+  ASSERT_TRUE(config.has_value()) << config.error().front().message;
+  EXPECT_EQ(config->tokens.size(), 2u);
+  EXPECT_EQ(config->default_options().token_id, "b");
+}
+
+TEST_F(ConfigTest, TheOnlyTokenIsTheDefault) {
+  EXPECT_EQ(Load(kToken)->default_options().token_id, "main");
+}
+
 TEST_F(ConfigTest, OnlyATokenIsNeededAndTheRestHasDefaults) {
   const auto config = Load(kToken);
   ASSERT_TRUE(config.has_value()) << config.error().front().message;
@@ -230,8 +244,15 @@ INSTANTIATE_TEST_SUITE_P(
          "a"
          "aaaaaaaaaaaaaaaaaaaaaaa\"",
          "2: admin.socket: the absolute path is longer than the 107 bytes"},
-        {"TwoTokens", "[token.other]\nmodule = \"m\"\nuri = \"pkcs11:token=o\"",
-         "4: token: 2 tokens are configured, and this release serves one"},
+        {"TwoTokensWithoutDefault", "[token.other]\nmodule = \"m\"\nuri = \"pkcs11:token=o\"",
+         "4: default_token: missing, while 2 tokens are configured"},
+        {"DefaultTokenIsNotThere", "default_token = \"other\"",
+         "1: default_token: there is no section [token.other]"},
+        {"OneTokenUnderTwoIds",
+         "default_token = \"main\"\n[token.other]\nmodule = \"m.so\"\nuri = \"pkcs11:token=t\"",
+         "2: token.other: names the token that token.main names, too"},
+        {"OneIdTwice", "[token.main]\nmodule = \"m\"\nuri = \"pkcs11:token=o\"",
+         "4: not valid TOML: "},
     }),
     [](const auto& row) { return std::string(row.param.name); });
 

@@ -68,6 +68,7 @@ class MetricsTest : public ::testing::Test {
 
   FakeClock clock_;
   SwitchedHsm hsm_;
+  TokenSet tokens_{{{&hsm_, {.token_id = "main"}}}, "main"};
   Metrics metrics_{clock_};
   app::CallContext call_;
   std::string address_;
@@ -127,11 +128,13 @@ TEST_F(MetricsTest, ConcurrentFirstCallsLoseNoCount) {
 }
 
 TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
-  metrics_.WatchToken(hsm_);
+  metrics_.WatchTokens(tokens_);
   Listen();
   EXPECT_THAT(Scrape(), HasSubstr("hallmark_token_available{token=\"main\"} 1"));
   hsm_.available_ = false;
   hsm_.sessions_ = 4;
+  tokens_.default_token().Publish({.token_id = "main", .drained = true});
+  tokens_.default_token().CountFailover();
   const std::string text = Scrape();
   EXPECT_THAT(text, HasSubstr("hallmark_token_available{token=\"main\"} 0"));
   EXPECT_THAT(text, HasSubstr("hallmark_token_sessions{token=\"main\"} 4"));
@@ -142,6 +145,9 @@ TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
   EXPECT_THAT(text, HasSubstr("hallmark_token_recoveries_total{token=\"main\",step=\"device\"} 3"));
   EXPECT_THAT(text, HasSubstr("hallmark_token_recoveries_total{token=\"main\",step=\"module\"} 4"));
   EXPECT_THAT(text, HasSubstr("hallmark_token_outages_total{token=\"main\"} 5"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_drained{token=\"main\"} 1"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_outstanding{token=\"main\"} 0"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_failovers_total{token=\"main\"} 1"));
 }
 
 TEST_F(MetricsTest, ConnectionsAreCounted) {
