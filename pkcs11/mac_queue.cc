@@ -90,6 +90,11 @@ MacQueue::State::Verdict MacQueue::State::MayCome(SteadyTime deadline, SteadyTim
   return {};
 }
 
+std::shared_ptr<MacTask> MacQueue::State::Displace() {
+  in_tasks.fetch_add(1);
+  return queue.TakeNewestOfLargest().task;
+}
+
 MacQueue::State::Verdict MacQueue::State::Enqueue(std::shared_ptr<MacTask>&& task,
                                                   SteadyTime deadline, std::uint64_t principal,
                                                   SteadyTime now,
@@ -102,20 +107,17 @@ MacQueue::State::Verdict MacQueue::State::Enqueue(std::shared_ptr<MacTask>&& tas
       return {Verdict::Kind::kBusy, wait};
     }
   }
-  const auto displace = [&] {
-    in_tasks.fetch_add(1);
-    *displaced = queue.TakeNewestOfLargest().task;
-  };
   if (queue.full()) {
-    if (!queue.HoldsLess(principal))
+    if (!queue.HoldsLess(principal)) {
       return {Verdict::Kind::kBusy, Wait(queue.OutlookOf(principal))};
-    displace();
+    }
+    *displaced = Displace();
   }
   queue.Push(principal, {std::move(task), deadline});
   // The newcomer may have pushed back the end of a longer line, past what that was taken for.
   if (*displaced == nullptr && queue.HoldsLess(principal)) {
     const FairQueue::Newest newest = queue.NewestOfLargest();
-    if (now + Wait(newest.outlook) + average_call > newest.deadline) displace();
+    if (now + Wait(newest.outlook) + average_call > newest.deadline) *displaced = Displace();
   }
   return {};
 }
@@ -168,7 +170,7 @@ void MacQueue::State::Occupy(std::size_t place, std::shared_ptr<MacTask> task, S
   running[place] = {std::move(task), deadline, now, now, is_borrowed, false, false};
 }
 
-bool MacQueue::State::Pop(std::size_t place, SteadyTime now, FairQueue::Entry* next) {
+void MacQueue::State::Pop(std::size_t place, SteadyTime now, FairQueue::Entry* next) {
   while (!queue.empty()) {
     *next = queue.Pop(now);
     // Not begun if it would come too late and others wait. The last one always is, whatever the
@@ -179,9 +181,8 @@ bool MacQueue::State::Pop(std::size_t place, SteadyTime now, FairQueue::Entry* n
       continue;
     }
     Occupy(place, next->task, next->deadline, now, /*borrowed=*/false);
-    return true;
+    return;
   }
-  return false;
 }
 
 Result<MacKey> MacQueue::State::Admit(std::size_t place, MacTask& task) {

@@ -101,11 +101,12 @@ struct MacQueue::State : std::enable_shared_from_this<State> {
   void Occupy(std::size_t place, std::shared_ptr<MacTask> task, SteadyTime deadline, SteadyTime now,
               bool borrowed) HALLMARK_REQUIRES(mu);
   // The next task whose turn it is, in `place`; those that cannot be done any more are put aside.
-  bool Pop(std::size_t place, SteadyTime now, FairQueue::Entry* next) HALLMARK_REQUIRES(mu);
+  void Pop(std::size_t place, SteadyTime now, FairQueue::Entry* next) HALLMARK_REQUIRES(mu);
   Finisher Conclude(std::size_t place, SteadyTime ended, bool computed) HALLMARK_REQUIRES(mu);
   Verdict MayCome(SteadyTime deadline, SteadyTime now) const HALLMARK_REQUIRES(mu);
-  // Takes the task only if the verdict is kTaken. `displaced` loses its place to it; its `visit`
-  // has begun.
+  // The newest call of whoever holds most, out of the queue; a visit to it has begun.
+  std::shared_ptr<MacTask> Displace() HALLMARK_REQUIRES(mu);
+  // Takes the task only if the verdict is kTaken. `displaced` loses its place to it.
   Verdict Enqueue(std::shared_ptr<MacTask>&& task, SteadyTime deadline, std::uint64_t principal,
                   SteadyTime now, std::shared_ptr<MacTask>* displaced) HALLMARK_REQUIRES(mu);
   // Until the token begins a call.

@@ -35,13 +35,14 @@ SteadyTime MacQueue::State::CollectOverdue(SteadyTime now,
   // What nobody waits for any more is overdue as well: a front that stops cancels its calls, and
   // waits for their answers.
   SteadyTime earliest = SteadyTime::max();
+  std::vector<std::shared_ptr<MacTask>>& late = overdue;
   queue.Remove(
       [&](const FairQueue::Entry& queued) {
         if (queued.deadline <= now || queued.task->abandoned()) return true;
         earliest = std::min(earliest, queued.deadline);
         return false;
       },
-      [this](FairQueue::Entry late) { overdue.push_back(std::move(late.task)); });
+      [&late](FairQueue::Entry entry) { late.push_back(std::move(entry.task)); });
 
   const nanoseconds stuck_after = std::max<nanoseconds>(kStuckAfter, kStuckFactor * average_call);
   stuck_places = 0;

@@ -9,9 +9,12 @@
 #include "service/app/pipeline.h"
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace hallmark::app {
@@ -68,6 +71,9 @@ class MacCall : public MacTask {
   ByteView message() const override { return AsBytes(message_); }
   SteadyTime deadline() const override { return call_->deadline; }
   bool may_compute_here() const override { return call_->may_hold_up_thread; }
+  std::uint64_t principal() const override {
+    return std::hash<std::string_view>{}(caller_->record.unique_id);
+  }
   bool abandoned() const override { return call_->cancelled.load(std::memory_order_relaxed); }
 
   Result<MacKey> Admit() override {
@@ -180,6 +186,12 @@ Result<KeyViewPtr> DecideOnMac(const Engine& engine, CallContext& call, const Re
 template <class Request>
 void Compute(Engine& engine, const CallPtr& call, const Request& request, KeyViewPtr view,
              MacCall::Conclude conclude, Done done) {
+  // Whoever has no right to the key has learned so by now, and nothing of how busy it is.
+  if (engine.mac_rates != nullptr) {
+    Status within = engine.mac_rates->Take(call->caller->record.unique_id, view->key.id,
+                                           engine.clock.SteadyNow());
+    if (!within) return done(std::move(within));
+  }
   engine.hsm.ComputeMac(std::make_shared<MacCall>(engine, call, InputOf(engine, *call, request),
                                                   request.message(), std::move(view),
                                                   std::move(conclude), std::move(done)));

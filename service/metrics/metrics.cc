@@ -39,12 +39,23 @@ class Metrics::TokenCollector : public prometheus::Collectable {
         Gauge("hallmark_token_available", "1 while the token answers, 0 while it is out.");
     prometheus::MetricFamily sessions =
         Gauge("hallmark_token_sessions", "Sessions open on the token.");
+    prometheus::MetricFamily hung = Gauge(
+        "hallmark_token_hung_calls", "Calls that were written off and have not come back since.");
+    prometheus::MetricFamily written_off{"hallmark_token_calls_written_off_total",
+                                         "Calls whose threads were given up.",
+                                         prometheus::MetricType::Counter,
+                                         {}};
     MutexLock lock(mu_);
     for (const Hsm* hsm : tokens_) {
       available.metric.push_back(Value(*hsm, hsm->available() ? 1 : 0));
       sessions.metric.push_back(Value(*hsm, static_cast<double>(hsm->open_sessions())));
+      const HungCalls calls = hsm->hung_calls();
+      hung.metric.push_back(Value(*hsm, static_cast<double>(calls.now)));
+      prometheus::ClientMetric& total = written_off.metric.emplace_back();
+      total.label.push_back({"token", hsm->token_id()});
+      total.counter.value = static_cast<double>(calls.written_off);
     }
-    return {std::move(available), std::move(sessions)};
+    return {std::move(available), std::move(sessions), std::move(hung), std::move(written_off)};
   }
 
  private:

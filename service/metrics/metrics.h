@@ -37,7 +37,8 @@ class Metrics {
   // Errors: DependencyTimeoutException when the address cannot be bound.
   Result<std::string> Listen(const std::string& address);
 
-  // Shows whether the token is available, and its sessions, as of each scrape. `hsm` outlives this.
+  // Shows whether the token is available, its sessions and its hung calls, as of each scrape. `hsm`
+  // outlives this.
   void WatchToken(const Hsm& hsm);
 
   // Ends the listener: no scrape looks at a token from then on.

@@ -1,6 +1,7 @@
 #include "service/server/signals.h"
 
 #include <pthread.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <thread>
@@ -38,10 +39,22 @@ void Signals::Receive(const sigset_t& signals, Inbox& inbox) {
   }
 }
 
+void Signals::EndWith(int exit_code) {
+  const MutexLock lock(inbox_->mu);
+  inbox_->exit_code = exit_code;
+  inbox_->changed.notify_all();
+}
+
+int Signals::exit_code() const {
+  const MutexLock lock(inbox_->mu);
+  return inbox_->exit_code.value_or(EX_OK);
+}
+
 Signals::Request Signals::Wait() {
   const MutexLock lock(inbox_->mu);
-  while (!inbox_->end && !inbox_->reload) inbox_->changed.wait(inbox_->mu);
-  if (inbox_->end) return Request::kEnd;
+  Inbox& inbox = *inbox_;
+  while (!inbox.end && !inbox.exit_code.has_value() && !inbox.reload) inbox.changed.wait(inbox.mu);
+  if (inbox.end || inbox.exit_code.has_value()) return Request::kEnd;
   inbox_->reload = false;
   return Request::kReload;
 }

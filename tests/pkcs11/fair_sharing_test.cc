@@ -107,7 +107,7 @@ TEST_F(FairSharingTest, WhoseTurnANewcomerPushesPastItsDeadlineIsToldAtOnce) {
   while (held < noisy.size() && noisy[held]->finished() == 0) ++held;
   ASSERT_GT(held, 10u);
   // More than the margin that the estimate leaves.
-  const Tasks quiet = StartMany(static_cast<int>(held) - 2, kQuiet, milliseconds(1'500));
+  const Tasks quiet = StartMany(static_cast<int>(held) - 2, kQuiet);
   EXPECT_THAT(noisy[held - 1]->Wait(), Raises(Exception::kThrottlingException));
   EXPECT_EQ(noisy.front()->finished(), 0);
   EXPECT_EQ(quiet.front()->finished(), 0);

@@ -25,9 +25,11 @@ class SwitchedHsm : public testing::AbsentHsm {
  public:
   bool available() const override { return available_; }
   std::size_t open_sessions() const override { return sessions_; }
+  HungCalls hung_calls() const override { return hung_calls_; }
 
   bool available_ = true;
   std::size_t sessions_ = 0;
+  HungCalls hung_calls_{};
 };
 
 class MetricsTest : public ::testing::Test {
@@ -127,9 +129,12 @@ TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
   EXPECT_THAT(Scrape(), HasSubstr("hallmark_token_available{token=\"main\"} 1"));
   hsm_.available_ = false;
   hsm_.sessions_ = 4;
+  hsm_.hung_calls_ = {2, 3};
   const std::string text = Scrape();
   EXPECT_THAT(text, HasSubstr("hallmark_token_available{token=\"main\"} 0"));
   EXPECT_THAT(text, HasSubstr("hallmark_token_sessions{token=\"main\"} 4"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_hung_calls{token=\"main\"} 2"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_calls_written_off_total{token=\"main\"} 3"));
 }
 
 TEST_F(MetricsTest, ConnectionsAreCounted) {
