@@ -112,7 +112,8 @@ struct MacQueue::State : std::enable_shared_from_this<State> {
   // Until the token begins a call.
   std::chrono::nanoseconds Wait(const FairQueue::Outlook& outlook) const HALLMARK_REQUIRES(mu);
   // Moves what is overdue out of the queue and off the workers; returns the next deadline.
-  SteadyTime CollectOverdue(SteadyTime now, std::vector<std::shared_ptr<MacTask>>* running_out,
+  SteadyTime CollectOverdue(SteadyTime now, std::vector<std::shared_ptr<MacTask>>* queued_out,
+                            std::vector<std::shared_ptr<MacTask>>* running_out,
                             std::vector<std::size_t>* hung_out) HALLMARK_REQUIRES(mu);
   Error Refusal(const Verdict& verdict) const;
   Error Busy(std::chrono::nanoseconds wait) const;

@@ -30,19 +30,19 @@ SteadyTime Now() { return std::chrono::steady_clock::now(); }
 }  // namespace
 
 SteadyTime MacQueue::State::CollectOverdue(SteadyTime now,
+                                           std::vector<std::shared_ptr<MacTask>>* queued_out,
                                            std::vector<std::shared_ptr<MacTask>>* running_out,
                                            std::vector<std::size_t>* hung_out) {
   // What nobody waits for any more is overdue as well: a front that stops cancels its calls, and
   // waits for their answers.
   SteadyTime earliest = SteadyTime::max();
-  std::vector<std::shared_ptr<MacTask>>& late = overdue;
   queue.Remove(
       [&](const FairQueue::Entry& queued) {
         if (queued.deadline <= now || queued.task->abandoned()) return true;
         earliest = std::min(earliest, queued.deadline);
         return false;
       },
-      [&late](FairQueue::Entry entry) { late.push_back(std::move(entry.task)); });
+      [&](FairQueue::Entry late) { queued_out->push_back(std::move(late.task)); });
 
   const nanoseconds stuck_after = std::max<nanoseconds>(kStuckAfter, kStuckFactor * average_call);
   stuck_places = 0;
@@ -82,8 +82,8 @@ void MacQueue::State::Reap() {
       MutexLock lock(mu);
       if (reaper_stopping) return;
       const SteadyTime now = Now();
-      const SteadyTime earliest = CollectOverdue(now, &running_late, &hung);
       queued_late.swap(overdue);
+      const SteadyTime earliest = CollectOverdue(now, &queued_late, &running_late, &hung);
       if (working < width && !stopping) {
         try {
           StartWorkers();

@@ -51,11 +51,11 @@ int Signals::exit_code() const {
 }
 
 Signals::Request Signals::Wait() {
-  const MutexLock lock(inbox_->mu);
   Inbox& inbox = *inbox_;
+  const MutexLock lock(inbox.mu);
   while (!inbox.end && !inbox.exit_code.has_value() && !inbox.reload) inbox.changed.wait(inbox.mu);
   if (inbox.end || inbox.exit_code.has_value()) return Request::kEnd;
-  inbox_->reload = false;
+  inbox.reload = false;
   return Request::kReload;
 }
 
