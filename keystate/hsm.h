@@ -56,6 +56,9 @@ class MacTask {
   // not come back from ComputeMac while the token does not answer.
   virtual bool may_compute_here() const { return false; }
 
+  // For whom the MAC is made: under overload a token shares itself among different numbers.
+  virtual std::uint64_t principal() const { return 0; }
+
   // Called on the thread that will call the token, after every wait and just before C_SignInit, so
   // once more when a call is repeated: decides again if anything that the first decision rested on
   // has changed. Failure goes to Finish.
@@ -86,6 +89,12 @@ struct ExaminedKey {
   KeyCheckValue check_value{};
   // CKA_LOCAL, as above.
   bool local = false;
+};
+
+// Calls whose threads were given up because they did not come back.
+struct HungCalls {
+  std::size_t now = 0;            // that are still out
+  std::uint64_t written_off = 0;  // ever
 };
 
 // A token holding HMAC keys.
@@ -138,6 +147,9 @@ class Hsm {
   virtual std::size_t session_budget() const = 0;
 
   virtual RecoveryCounts recoveries() const = 0;
+
+  // MACs that the token never answered.
+  virtual HungCalls hung_calls() const = 0;
 };
 
 }  // namespace hallmark

@@ -18,6 +18,7 @@ class MacSigner final : public MacComputer {
 
   Result<MacTag> Compute(const MacTask& task, SteadyTime deadline, const Admission& admit) override;
   void Idle() override { lease_.reset(); }
+  void Retire() override { DropLease(); }
 
  private:
   // In the results below, the outer failure is for the ladder, the inner one for the caller.

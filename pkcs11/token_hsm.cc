@@ -6,8 +6,10 @@
 #include "pkcs11/mac_queue.h"
 #include "pkcs11/mac_signer.h"
 #include "pkcs11/token_key.h"
+#include "pkcs11/token_thread.h"
 
 #include <chrono>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -18,13 +20,39 @@ constexpr std::string_view kAnchorLabel = "hallmark anchor";
 // How long the destructor waits for a recovery, and for keys being made or destroyed.
 constexpr std::chrono::seconds kStopWait{2};
 
+MacQueueOptions QueueOptions(const Connection& connection) {
+  const TokenOptions& options = connection.options();
+  return {options.token_id, connection.workers(), options.max_queued, options.hung_call_limit,
+          options.max_hung_calls};
+}
+
+HungCallEvents TellOfHungCalls(const std::shared_ptr<Connection>& connection,
+                               std::function<void()> too_many) {
+  const std::string allowed = std::to_string(connection->options().max_hung_calls);
+  return {[connection, allowed](std::size_t now) {
+            connection->Notify(
+                Severity::kWarning,
+                "token " + connection->token_id() +
+                    ": a call does not come back, so another thread takes its place; " +
+                    std::to_string(now) + " of at most " + allowed + " are out");
+          },
+          [connection, allowed, too_many = std::move(too_many)] {
+            connection->Notify(Severity::kAlarm,
+                               "token " + connection->token_id() + ": more than " + allowed +
+                                   " calls do not come back: see to the token and its driver");
+            if (too_many) too_many();
+          }};
+}
+
 class TokenHsm final : public Hsm {
  public:
-  explicit TokenHsm(const std::shared_ptr<Connection>& connection)
+  TokenHsm(const std::shared_ptr<Connection>& connection, std::function<void()> too_many_hung)
       : connection_(connection),
         control_(connection),
-        queue_({connection->token_id(), connection->workers(), connection->options().max_queued},
-               [&connection] { return std::make_unique<MacSigner>(connection); }),
+        queue_(
+            QueueOptions(*connection),
+            [connection] { return std::make_unique<MacSigner>(connection); },
+            TellOfHungCalls(connection, std::move(too_many_hung))),
         keeper_([connection] { connection->RunKeeper(); }) {}
 
   ~TokenHsm() override {
@@ -65,6 +93,7 @@ class TokenHsm final : public Hsm {
   std::size_t open_sessions() const override { return connection_->pool().open_sessions(); }
   std::size_t session_budget() const override { return connection_->pool().budget(); }
   RecoveryCounts recoveries() const override { return connection_->recoveries(); }
+  HungCalls hung_calls() const override { return queue_.hung_calls(); }
 
  private:
   std::shared_ptr<Connection> connection_;
@@ -76,11 +105,12 @@ class TokenHsm final : public Hsm {
 }  // namespace
 
 Result<OpenToken, OpenError> Open(const TokenOptions& options, const TokenRecord& anchor,
-                                  RandomSource& random, EventSink events) {
+                                  RandomSource& random, EventSink events,
+                                  std::function<void()> too_many_hung) {
   HALLMARK_ASSIGN_OR_RETURN(const std::shared_ptr<Connection> connection,
                             Connection::Open(options, anchor, random, std::move(events)));
   HALLMARK_ASSIGN_OR_RETURN(SecretBytes sealing_key, connection->DeriveSecret(kSealingKeyText));
-  return OpenToken{std::make_unique<TokenHsm>(connection),
+  return OpenToken{std::make_unique<TokenHsm>(connection, std::move(too_many_hung)),
                    MakeAnchorSealer(std::move(sealing_key))};
 }
 

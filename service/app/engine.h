@@ -15,6 +15,7 @@
 #include "service/app/audit.h"
 #include "service/app/call_context.h"
 #include "service/app/key_quota.h"
+#include "service/app/mac_rates.h"
 #include "service/app/worker_pool.h"
 
 #include <functional>
@@ -52,6 +53,7 @@ struct Engine {
   // The highest time that was ever seen: a clock that was put back must not bring a deletion
   // nearer.
   std::function<WallTime()> time_seen = [] { return WallTime{}; };
+  MacRates* mac_rates = nullptr;  // null: no rates
 };
 
 }  // namespace hallmark::app

@@ -9,10 +9,13 @@
 #include "service/app/pipeline.h"
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -71,6 +74,9 @@ class MacCall {
   SteadyTime deadline() const { return call_->deadline; }
   bool may_compute_here() const { return call_->may_hold_up_thread; }
   bool abandoned() const { return call_->cancelled.load(std::memory_order_relaxed); }
+  std::uint64_t principal() const {
+    return std::hash<std::string_view>{}(caller_->record.unique_id);
+  }
 
   // The holder to ask next, if there is one; those in `tried` have failed it.
   TokenSet::Token* NextHolder(std::span<const TokenSet::Token* const> tried) const {
@@ -184,6 +190,7 @@ class MacAttempt final : public MacTask {
   SteadyTime deadline() const override { return call_->deadline(); }
   // Another token's thread must not be held up, nor may its queue's lock be waited for in Finish.
   bool may_compute_here() const override { return tried_.empty() && call_->may_compute_here(); }
+  std::uint64_t principal() const override { return call_->principal(); }
   bool abandoned() const override { return call_->abandoned(); }
   Result<MacKey> Admit() override { return call_->AdmitOn(token_); }
 
@@ -243,6 +250,12 @@ Result<KeyViewPtr> DecideOnMac(const Engine& engine, CallContext& call, const Re
 template <class Request>
 void Compute(Engine& engine, const CallPtr& call, const Request& request, KeyViewPtr view,
              MacCall::Conclude conclude, Done done) {
+  // Whoever has no right to the key has learned so by now, and nothing of how busy it is.
+  if (engine.mac_rates != nullptr) {
+    Status within = engine.mac_rates->Take(call->caller->record.unique_id, view->key.id,
+                                           engine.clock.SteadyNow());
+    if (!within) return done(std::move(within));
+  }
   auto mac =
       std::make_shared<MacCall>(engine, call, InputOf(engine, *call, request), request.message(),
                                 std::move(view), std::move(conclude), std::move(done));

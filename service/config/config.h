@@ -52,7 +52,9 @@ struct Config {
 
   struct Limits {
     std::size_t keys_per_account = 100'000;
-    std::size_t keys_per_token = 0;  // 0: as many as the token takes
+    std::size_t keys_per_token = 0;             // 0: as many as the token takes
+    std::size_t principal_macs_per_second = 0;  // 0: any
+    std::size_t key_macs_per_second = 0;        // 0: any
   } limits;
 
   // Unix socket for administration and health probes.

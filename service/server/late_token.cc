@@ -128,4 +128,9 @@ RecoveryCounts LateToken::recoveries() const {
   return found == nullptr ? RecoveryCounts() : found->recoveries();
 }
 
+HungCalls LateToken::hung_calls() const {
+  const Hsm* const found = hsm();
+  return found == nullptr ? HungCalls() : found->hung_calls();
+}
+
 }  // namespace hallmark::service

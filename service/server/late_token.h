@@ -39,6 +39,7 @@ class LateToken final : public Hsm {
   std::size_t open_sessions() const override;
   std::size_t session_budget() const override;
   RecoveryCounts recoveries() const override;
+  HungCalls hung_calls() const override;
 
  private:
   // Owned by the thread too, which may be left behind.

@@ -9,6 +9,7 @@
 #include "service/app/admin_ops.h"
 #include "service/app/engine.h"
 #include "service/app/key_quota.h"
+#include "service/app/mac_rates.h"
 #include "service/app/principal_loading.h"
 #include "service/app/token_ops.h"
 #include "service/app/worker_pool.h"
@@ -42,6 +43,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -72,7 +74,8 @@ std::string NewInstanceId(RandomSource& random) {
 // Start goes down the members; Stop ends whatever has threads, in the order that it names.
 class Server::Impl {
  public:
-  explicit Impl(const Config& config) : config_(config) {}
+  Impl(const Config& config, std::function<void()> ask_for_end)
+      : config_(config), ask_for_end_(std::move(ask_for_end)) {}
   ~Impl() { Stop(); }
 
   Result<void, StartError> Start();
@@ -92,6 +95,7 @@ class Server::Impl {
   void Stop();
 
   Config config_;  // its live keys change by Reload, on main's thread as everything that reads them
+  const std::function<void()> ask_for_end_;
   SystemClock clock_;
   OsRandom random_;
   const std::string instance_id_ = NewInstanceId(random_);
@@ -120,6 +124,7 @@ class Server::Impl {
   ClientTokens client_tokens_;
   LastUsage last_usage_;
   std::optional<app::KeyQuota> key_quota_;
+  app::MacRates mac_rates_;
   std::optional<app::WorkerPool> control_;
   std::optional<app::WorkerPool> token_control_;
   std::optional<app::WorkerPool> admin_pool_;
@@ -208,7 +213,7 @@ Result<void, StartError> Server::Impl::OpenSockets() {
 }
 
 Result<void, StartError> Server::Impl::OpenTokens() {
-  auto tokens = Tokens::Open({config_, image_, *store_, instance_id_, clock_, log_});
+  auto tokens = Tokens::Open({config_, image_, *store_, instance_id_, clock_, log_, ask_for_end_});
   if (!tokens.has_value()) return Unexpected(std::move(tokens).error());
   tokens_ = *std::move(tokens);
   return {};
@@ -264,20 +269,35 @@ Result<void, StartError> Server::Impl::OpenFronts() {
   control_.emplace(kControlThreads, kMaxQueuedControlWork);
   token_control_.emplace(kTokenControlThreads, kMaxQueuedControlWork);
   admin_pool_.emplace(kAdminThreads, kMaxQueuedAdminWork);
+  mac_rates_.Set(MacLimitsOf(config_));
   key_quota_.emplace(
       keys_, app::KeyLimits{config_.limits.keys_per_account, config_.limits.keys_per_token});
   maintenance_.emplace(app::DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_,
                                                    tokens_->set(), clock_, &*audit_log_},
                        image_, *log_, *metrics_);
-  engine_.emplace(app::Engine{config_.site, std::exchange(image_, {}).meta.store_id, instance_id_,
-                              keys_, principals_, policies_, client_tokens_, last_usage_,
-                              *key_quota_, *store_, tokens_->set(), tokens_->sealer(), clock_,
-                              random_, *control_, *token_control_, &*audit_log_,
+  engine_.emplace(app::Engine{config_.site,
+                              std::exchange(image_, {}).meta.store_id,
+                              instance_id_,
+                              keys_,
+                              principals_,
+                              policies_,
+                              client_tokens_,
+                              last_usage_,
+                              *key_quota_,
+                              *store_,
+                              tokens_->set(),
+                              tokens_->sealer(),
+                              clock_,
+                              random_,
+                              *control_,
+                              *token_control_,
+                              &*audit_log_,
                               [this](const app::CallContext& call, const Status& status) {
                                 metrics_->Finished(call, status);
                                 request_log_->Finished(call, status);
                               },
-                              [this] { return maintenance_->time_seen(); }});
+                              [this] { return maintenance_->time_seen(); },
+                              &mac_rates_});
   principal_admin_.emplace(
       app::PrincipalAdmin{config_.site, principals_, *store_, clock_, random_, tokens_->sealer()});
   authenticator_.emplace(principals_, clock_);
@@ -317,7 +337,7 @@ void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted
   try {
     service::Reload(wanted,
                     {*log_, *metrics_, *credentials_, *authenticator_, grpc_server_->door(kKeyDoor),
-                     *key_front_, *admin_front_, aws_front_.get(), *audit_file_},
+                     *key_front_, *admin_front_, aws_front_.get(), *audit_file_, mac_rates_},
                     config_);
   } catch (const std::exception& thrown) {  // no memory: we go on serving
     metrics_->Reloaded(/*applied=*/false);
@@ -399,8 +419,9 @@ void Server::Impl::Stop() {
   if (grpc_server_ != nullptr) log_->Write(LogLevel::kInfo, "stopped", {});
 }
 
-Result<std::unique_ptr<Server>, StartError> Server::Start(const Config& config) {
-  auto impl = std::make_unique<Impl>(config);
+Result<std::unique_ptr<Server>, StartError> Server::Start(const Config& config,
+                                                          std::function<void()> ask_for_end) {
+  auto impl = std::make_unique<Impl>(config, std::move(ask_for_end));
   HALLMARK_RETURN_IF_ERROR(impl->Start());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

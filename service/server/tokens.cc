@@ -50,10 +50,10 @@ void TakeUp(Hsm& hsm, KeyStore& store, const std::string& instance_id, const Clo
 
 std::unique_ptr<Hsm> LookFor(const pkcs11::TokenOptions& options, const TokenRecord& anchor,
                              const Tokens::Parts& parts, std::string failure) {
-  const auto open = [options, anchor, log = parts.log,
+  const auto open = [options, anchor, log = parts.log, ask_for_end = parts.ask_for_end,
                      last = std::make_shared<std::string>(std::move(failure))] {
     OsRandom random;
-    auto opened = pkcs11::Open(options, anchor, random, EventsOf(log));
+    auto opened = pkcs11::Open(options, anchor, random, EventsOf(log), ask_for_end);
     if (opened.has_value()) return std::move(opened->hsm);
     // A failure that lasts is told once.
     if (std::exchange(*last, opened.error().message) != opened.error().message) {
@@ -85,7 +85,7 @@ Result<std::unique_ptr<Tokens>, StartError> Tokens::Open(const Parts& parts) {
                                              "`hallmark token init` once");
     }
     const bool is_default = options.token_id == default_id;
-    auto opened = pkcs11::Open(options, *record, random, EventsOf(parts.log));
+    auto opened = pkcs11::Open(options, *record, random, EventsOf(parts.log), parts.ask_for_end);
     if (opened.has_value()) {
       if (is_default) tokens->sealer_ = std::move(opened->sealer);
       tokens->hsms_.push_back(std::move(opened->hsm));

@@ -10,6 +10,7 @@
 #include "service/log/log.h"
 #include "service/server/start_error.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ class Tokens {
     const std::string& instance_id;
     const Clock& clock;
     std::shared_ptr<Log> log;
+    // Called, on any thread, when only a new process can go on: too many calls hang.
+    std::function<void()> ask_for_end;
   };
 
   // The default token must be there, since its anchor seals. Another one that is absent is taken up

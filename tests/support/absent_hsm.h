@@ -31,6 +31,7 @@ class AbsentHsm : public Hsm {
   std::size_t open_sessions() const override { return 0; }
   std::size_t session_budget() const override { return 0; }
   RecoveryCounts recoveries() const override { return {}; }
+  HungCalls hung_calls() const override { return {}; }
 
  private:
   static Unexpected<Error> Absent() {

@@ -127,6 +127,8 @@ bool ParseWord(std::string_view word, Fault* fault) {
     fault->hang = true;
   } else if (name == "after") {
     fault->after = true;
+  } else if (name == "serial") {
+    fault->serial = true;
   } else if (name == "crash") {
     fault->crash = true;
   } else if (name == "delay_ms") {

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <mutex>
 #include <string_view>
 #include <thread>
 #include <tuple>
@@ -269,6 +270,9 @@ struct Replacement<member, function> {
     const TokenCall token_call(function);
     const std::optional<Strike> strike = faults.Next(function);
     if (!strike) return InOutage<function>(faults, Fault{}, real, args...);
+    static Mutex one_at_a_time;
+    std::unique_lock<Mutex> turn(one_at_a_time, std::defer_lock);
+    if (strike->fault.serial) turn.lock();
     if (!strike->fault.after) {
       faults.Suffer(*strike);
       if (strike->fault.rv != CKR_OK) return strike->fault.rv;

@@ -21,6 +21,8 @@ struct Fault {
   // How many calls it strikes; 0: all.
   std::size_t times = 1;
   std::chrono::milliseconds delay{0};
+  // One call at a time goes through the function, delay and all.
+  bool serial = false;
   // Waits until Disarm.
   bool hang = false;
   // Delay, hang and `rv` come after the real call was made, not before it.

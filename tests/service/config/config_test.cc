@@ -116,6 +116,9 @@ private_key = "k"
 client_ca = "../ca"
 [admin]
 socket = "a"
+[limits]
+principal_macs_per_second = 11
+key_macs_per_second = 12
 [store]
 directory = "s"
 [metrics]
@@ -131,6 +134,8 @@ init_args = "args"
 sync_path = "tokens"
 sessions = 3
 max_queued = 7
+hung_call_limit_ms = 107
+max_hung_calls = 5
 key_copies = true
 )");
   ASSERT_TRUE(config.has_value()) << config.error().front().message;
@@ -152,6 +157,8 @@ key_copies = true
   EXPECT_EQ(config->tls.certificate, "/c");
   EXPECT_EQ(config->tls.private_key, folder_ / "k");
   EXPECT_EQ(config->tls.client_ca, folder_.parent_path() / "ca");
+  EXPECT_EQ(config->limits.principal_macs_per_second, 11u);
+  EXPECT_EQ(config->limits.key_macs_per_second, 12u);
   EXPECT_EQ(config->admin_socket, folder_ / "a");
   EXPECT_EQ(config->store_directory, folder_ / "s");
   EXPECT_EQ(config->metrics_listen, "");
@@ -166,6 +173,8 @@ key_copies = true
   EXPECT_EQ(token.sync_path, folder_ / "tokens");
   EXPECT_EQ(token.sessions, 3u);
   EXPECT_EQ(token.max_queued, 7u);
+  EXPECT_EQ(token.hung_call_limit, std::chrono::milliseconds(107));
+  EXPECT_EQ(token.max_hung_calls, 5u);
   EXPECT_TRUE(token.key_copies);
   EXPECT_EQ(token.state_directory, folder_ / "s");
 }

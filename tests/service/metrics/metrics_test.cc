@@ -30,9 +30,11 @@ class SwitchedHsm : public testing::AbsentHsm {
     return {
         .replaced_sessions = 1, .renewals = 2, .repairs = 3, .reinitialisations = 4, .outages = 5};
   }
+  HungCalls hung_calls() const override { return hung_calls_; }
 
   bool available_ = true;
   std::size_t sessions_ = 0;
+  HungCalls hung_calls_{};
 };
 
 class MetricsTest : public ::testing::Test {
@@ -133,6 +135,7 @@ TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
   EXPECT_THAT(Scrape(), HasSubstr("hallmark_token_available{token=\"main\"} 1"));
   hsm_.available_ = false;
   hsm_.sessions_ = 4;
+  hsm_.hung_calls_ = {2, 3};
   tokens_.default_token().Publish({.token_id = "main", .drained = true});
   tokens_.default_token().CountFailover();
   const std::string text = Scrape();
@@ -148,6 +151,8 @@ TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
   EXPECT_THAT(text, HasSubstr("hallmark_token_drained{token=\"main\"} 1"));
   EXPECT_THAT(text, HasSubstr("hallmark_token_outstanding{token=\"main\"} 0"));
   EXPECT_THAT(text, HasSubstr("hallmark_token_failovers_total{token=\"main\"} 1"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_hung_calls{token=\"main\"} 2"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_calls_written_off_total{token=\"main\"} 3"));
 }
 
 TEST_F(MetricsTest, ConnectionsAreCounted) {
