@@ -72,9 +72,10 @@ class MacCall {
   bool may_compute_here() const { return call_->may_hold_up_thread; }
   bool abandoned() const { return call_->cancelled.load(std::memory_order_relaxed); }
 
-  // The holder to ask next, if there is one; those in `tried` have failed it.
+  TokenSet::Token* FirstHolder() const { return engine_.tokens.Pick(view_->bindings); }
+  // Another holder, if there is one; those in `tried` have failed the call.
   TokenSet::Token* NextHolder(std::span<const TokenSet::Token* const> tried) const {
-    // A holder that was added meanwhile counts; a key that has ended is told so by Admit.
+    // One that was added meanwhile counts. If the key has ended, Admit says so.
     const KeyViewPtr view = engine_.keys.Find(view_->key.id);
     return engine_.tokens.Pick((view == nullptr ? *view_ : *view).bindings, tried);
   }
@@ -246,7 +247,7 @@ void Compute(Engine& engine, const CallPtr& call, const Request& request, KeyVie
   auto mac =
       std::make_shared<MacCall>(engine, call, InputOf(engine, *call, request), request.message(),
                                 std::move(view), std::move(conclude), std::move(done));
-  TokenSet::Token* const token = mac->NextHolder({});
+  TokenSet::Token* const token = mac->FirstHolder();
   if (token == nullptr) {
     mac->Finish(Unexpected(KeyUnavailable(mac->WhyNoHolder())), {});
     return;
