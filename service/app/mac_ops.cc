@@ -78,9 +78,10 @@ class MacCall {
     return std::hash<std::string_view>{}(caller_->record.unique_id);
   }
 
-  // The holder to ask next, if there is one; those in `tried` have failed it.
+  TokenSet::Token* FirstHolder() const { return engine_.tokens.Pick(view_->bindings); }
+  // Another holder, if there is one; those in `tried` have failed the call.
   TokenSet::Token* NextHolder(std::span<const TokenSet::Token* const> tried) const {
-    // A holder that was added meanwhile counts; a key that has ended is told so by Admit.
+    // One that was added meanwhile counts. If the key has ended, Admit says so.
     const KeyViewPtr view = engine_.keys.Find(view_->key.id);
     return engine_.tokens.Pick((view == nullptr ? *view_ : *view).bindings, tried);
   }
@@ -259,7 +260,7 @@ void Compute(Engine& engine, const CallPtr& call, const Request& request, KeyVie
   auto mac =
       std::make_shared<MacCall>(engine, call, InputOf(engine, *call, request), request.message(),
                                 std::move(view), std::move(conclude), std::move(done));
-  TokenSet::Token* const token = mac->NextHolder({});
+  TokenSet::Token* const token = mac->FirstHolder();
   if (token == nullptr) {
     mac->Finish(Unexpected(KeyUnavailable(mac->WhyNoHolder())), {});
     return;
