@@ -58,7 +58,8 @@ void Connection::SizePool(const CK_TOKEN_INFO& info) {
                              : 2 * std::max<std::size_t>(1, std::thread::hardware_concurrency());
   // One is taken already, by the session that keeps the login.
   const std::size_t allowed = limit > 1 ? limit - 1 : 1;
-  const std::size_t sessions = std::min(wanted + kControlSessions + options_.max_hung_calls, allowed);
+  const std::size_t sessions =
+      std::min(wanted + kControlSessions + options_.max_hung_calls, allowed);
   workers_ = std::min(wanted, sessions);
   if (workers_ < wanted) {
     Notify(Severity::kWarning, "token " + token_id() + " allows " + std::to_string(limit) +
