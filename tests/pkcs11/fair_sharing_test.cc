@@ -130,10 +130,10 @@ TEST_F(FairSharingTest, ACallThatWouldComeTooLateIsNotBegun) {
 
 TEST_F(FairSharingTest, TimeSpentOnRepairIsNotTheTokensTime) {
   FaultList::Arm({.function = "C_SignInit", .rv = CKR_KEY_HANDLE_INVALID});
-  FaultList::Arm({.function = "C_FindObjectsInit", .delay = milliseconds(2'000)});
+  FaultList::Arm({.function = "C_FindObjectsInit", .delay = milliseconds(1'600)});
   ASSERT_THAT(Mac(key_), IsOk());
   const auto hanging = OccupyThePlace();
-  // It would be refused if a call took a quarter of a second.
+  // It would be refused if a call took a fifth of a second.
   const auto queued = Start(key_, milliseconds(150));
   EXPECT_THAT(queued->Wait(), Raises(Exception::kKeyUnavailableException));
   FaultList::Disarm();
