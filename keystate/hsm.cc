@@ -10,4 +10,13 @@ MacTag::MacTag(ByteView bytes) : size_(bytes.size()) {
   std::copy(bytes.begin(), bytes.end(), bytes_.begin());
 }
 
+RecoveryCounts& RecoveryCounts::operator+=(const RecoveryCounts& other) {
+  replaced_sessions += other.replaced_sessions;
+  renewals += other.renewals;
+  repairs += other.repairs;
+  reinitialisations += other.reinitialisations;
+  outages += other.outages;
+  return *this;
+}
+
 }  // namespace hallmark

@@ -56,6 +56,9 @@ class MacTask {
   // not come back from ComputeMac while the token does not answer.
   virtual bool may_compute_here() const { return false; }
 
+  // For whom the MAC is made: under overload a token shares itself among different numbers.
+  virtual std::uint64_t principal() const { return 0; }
+
   // Called on the thread that will call the token, after every wait and just before C_SignInit, so
   // once more when a call is repeated: decides again if anything that the first decision rested on
   // has changed. Failure goes to Finish.
@@ -76,6 +79,31 @@ struct GeneratedKey {
 struct TokenHosts {
   std::size_t alive = 0;
   std::uint64_t replacements = 0;  // since the token was opened
+};
+
+// What was done to keep a token in service, since the process began.
+struct RecoveryCounts {
+  std::uint64_t replaced_sessions = 0;
+  std::uint64_t renewals = 0;           // logged in where needed, scanned
+  std::uint64_t repairs = 0;            // after an error of the device, at the first attempt
+  std::uint64_t reinitialisations = 0;  // of the module, asked for by this token
+  std::uint64_t outages = 0;            // a repair failed
+
+  RecoveryCounts& operator+=(const RecoveryCounts& other);
+  friend bool operator==(const RecoveryCounts&, const RecoveryCounts&) = default;
+};
+
+// What a token says of a key that is there.
+struct ExaminedKey {
+  KeyCheckValue check_value{};
+  // CKA_LOCAL, as above.
+  bool local = false;
+};
+
+// Calls whose threads were given up because they did not come back.
+struct HungCalls {
+  std::size_t now = 0;            // that are still out
+  std::uint64_t written_off = 0;  // ever
 };
 
 // A token holding HMAC keys.
@@ -106,14 +134,32 @@ class Hsm {
   // Errors: KMSInternalException when two objects share the id: neither is touched.
   virtual Status DestroyKey(const CkaId& id, SteadyTime deadline) = 0;
 
+  // Computes the check value, under `spec`, of a key that somebody else brought here, if that is a
+  // secret key that makes MACs and cannot be read or taken out; changes nothing.
+  //
+  // Errors: NotFoundException when there is none with this id; ValidationException when there are
+  //   two, or when it is weaker, with the attribute.
+  virtual Result<ExaminedKey> ExamineKey(const CkaId& id, KeySpec spec, SteadyTime deadline) = 0;
+
   // Bytes of the token's random generator.
   virtual Result<Bytes> GenerateRandom(std::size_t size_bytes, SteadyTime deadline) = 0;
 
   // CKA_ID of every secret key on the token, as of the last scan and what was made since.
   virtual std::vector<Bytes> ListKeys() const = 0;
 
+  // MACs that wait for the token or are under way on it.
+  virtual std::size_t outstanding() const = 0;
+
   // Sessions that are open on the token for MACs and for keys being made or destroyed.
   virtual std::size_t open_sessions() const = 0;
+  // How many may be open, as far as the token has told.
+  virtual std::size_t session_budget() const = 0;
+
+  virtual RecoveryCounts recoveries() const = 0;
+
+  // MACs that the token never answered.
+  virtual HungCalls hung_calls() const = 0;
+
 
   // Nothing: the token is called in this process.
   virtual std::optional<TokenHosts> hosts() const { return std::nullopt; }

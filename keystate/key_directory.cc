@@ -29,10 +29,13 @@ void KeyDirectory::Publish(KeyViewPtr view) {
   MutexLock index_lock(index_mu_);
   if (current == nullptr) {
     ids_[view->key.account].insert(view->key.id);
-    ++count_;
   } else if (current->key.deletion_date) {
     deletions_.erase({*current->key.deletion_date, current->key.id});
   }
+  if (current != nullptr) {
+    for (const BindingRecord& binding : current->bindings) --on_token_[binding.token_id];
+  }
+  for (const BindingRecord& binding : view->bindings) ++on_token_[binding.token_id];
   if (view->key.deletion_date) deletions_.emplace(*view->key.deletion_date, view->key.id);
   current.swap(view);  // the old view dies with `view`, after both locks
 }
@@ -48,19 +51,20 @@ void KeyDirectory::Remove(const KeyId& id) {
   retirable_.Update(removed->grants, GrantSet());
   MutexLock index_lock(index_mu_);
   ids_[removed->key.account].erase(id);
-  --count_;
+  for (const BindingRecord& binding : removed->bindings) --on_token_[binding.token_id];
   if (removed->key.deletion_date) deletions_.erase({*removed->key.deletion_date, id});
-}
-
-std::size_t KeyDirectory::CountKeys() const {
-  MutexLock lock(index_mu_);
-  return count_;
 }
 
 std::size_t KeyDirectory::CountKeysOf(const AccountId& account) const {
   MutexLock lock(index_mu_);
   const auto ids = ids_.find(account);
   return ids == ids_.end() ? 0 : ids->second.size();
+}
+
+std::size_t KeyDirectory::CountKeysOn(const std::string& token_id) const {
+  MutexLock lock(index_mu_);
+  const auto keys = on_token_.find(token_id);
+  return keys == on_token_.end() ? 0 : keys->second;
 }
 
 std::vector<KeyId> KeyDirectory::DueForDeletion(WallTime now, std::size_t limit) const {

@@ -45,8 +45,9 @@ class KeyDirectory {
   void Publish(KeyViewPtr view);
   void Remove(const KeyId& id);
 
-  std::size_t CountKeys() const;
   std::size_t CountKeysOf(const AccountId& account) const;
+  // Keys that the token holds.
+  std::size_t CountKeysOn(const std::string& token_id) const;
   // Keys whose deletion date is not after `now`, the longest overdue first.
   std::vector<KeyId> DueForDeletion(WallTime now, std::size_t limit) const;
 
@@ -87,7 +88,7 @@ class KeyDirectory {
   // Taken after a shard's mutex, never before.
   mutable Mutex index_mu_;
   std::map<AccountId, std::set<KeyId>> ids_ HALLMARK_GUARDED_BY(index_mu_);
-  std::size_t count_ HALLMARK_GUARDED_BY(index_mu_) = 0;
+  std::unordered_map<std::string, std::size_t> on_token_ HALLMARK_GUARDED_BY(index_mu_);
   std::set<std::pair<WallTime, KeyId>> deletions_ HALLMARK_GUARDED_BY(index_mu_);
 
   struct AliasKey {

@@ -211,6 +211,8 @@ struct TokenRecord {
   std::string manufacturer{};
   CkaId anchor_cka_id{};
   KeyCheckValue anchor_check_value{};
+  // An operator has taken the token out of use.
+  bool drained = false;
   Revision revision = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "pkcs11/key_control.h"
 
 #include "keystate/mutex.h"
+#include "pkcs11/check_value.h"
 #include "pkcs11/token_key.h"
 #include "pkcs11/token_thread.h"
 
@@ -26,6 +27,28 @@ struct Interruption {
 template <class T>
 using Outcome = Result<Result<T>, Interruption>;
 
+std::optional<Trouble> TroubleOf(CkClass what) {
+  switch (what) {
+    case CkClass::kSession:
+      return Trouble::kSession;
+    case CkClass::kLogin:
+    case CkClass::kHandle:
+      return Trouble::kLogin;
+    case CkClass::kPin:
+    case CkClass::kDevice:
+      return Trouble::kDevice;
+    case CkClass::kOk:
+    case CkClass::kData:
+    case CkClass::kUnsupported:
+    case CkClass::kBusy:
+      break;
+  }
+  return std::nullopt;
+}
+
+// Not the token's word: our own, where a handle may have become another key's.
+constexpr CkFault kNumberedAnew{CKR_FUNCTION_CANCELED, "handles may have been numbered anew"};
+
 // Runs `operation` on a session; once more after a session, login or handle error, where that does
 // no harm.
 template <class T>
@@ -50,14 +73,15 @@ Result<T> OnSession(Connection& connection, SteadyTime deadline,
     // says.
     if (lease.has_value()) lease->Spoil();
     const CkClass what = Classify(fault.rv);
-    if (what == CkClass::kDevice) connection.ReportOut(ToString(fault), generation);
-    const bool curable =
-        what == CkClass::kSession || what == CkClass::kLogin || what == CkClass::kHandle;
-    if (repeated || !repeatable || !curable) return Unexpected(ControlError(fault, token_id));
-    const Result<void, OpenError> renewed = what == CkClass::kSession
-                                                ? connection.RenewIfLoginLost(generation, deadline)
-                                                : connection.Renew(generation, deadline);
-    if (!renewed.has_value()) return Unexpected(ControlError(renewed.error().message, token_id));
+    lease = Unexpected(fault);  // given back: who mends waits for it
+    const std::optional<Trouble> trouble = TroubleOf(what);
+    if (!trouble) return Unexpected(ControlError(fault, token_id));
+    const bool tell_only = repeated || !repeatable;
+    if (tell_only && *trouble != Trouble::kDevice) return Unexpected(ControlError(fault, token_id));
+    const Result<void, OpenError> mended =
+        connection.Mend(*trouble, ToString(fault), generation, deadline);
+    if (tell_only) return Unexpected(ControlError(fault, token_id));
+    if (!mended.has_value()) return Unexpected(ControlError(mended.error().message, token_id));
   }
 }
 
@@ -73,7 +97,12 @@ Result<GeneratedKey> GenerateOn(Connection& connection, CK_MECHANISM_TYPE mechan
   std::uint64_t generation = 0;
   const auto make = [&](Session& session) -> Outcome<MadeKey> {
     generation = connection.handles().generation();
+    const KeyHandles::Numbering numbering = connection.handles().numbering();
     const Result<MadeKey, KeyRefusal> made = MakeKey(session, mechanism, request);
+    // What was read back may be another key's.
+    if (connection.handles().numbering() != numbering) {
+      return Unexpected(Interruption{kNumberedAnew, false});
+    }
     connection.handles().Settle(made.has_value() ? made->handle : made.error().handle);
     if (made.has_value()) return Result<MadeKey>(*made);
     const KeyRefusal& refusal = made.error();
@@ -92,8 +121,9 @@ Result<GeneratedKey> GenerateOn(Connection& connection, CK_MECHANISM_TYPE mechan
 }
 
 // The handle that the key had; CK_INVALID_HANDLE if there was none to destroy.
-CkResult<Result<CK_OBJECT_HANDLE>> FindAndDestroy(Session& session, const CkaId& id,
-                                                  const std::string& token_id) {
+CkResult<Result<CK_OBJECT_HANDLE>> FindAndDestroy(Session& session, const KeyHandles& handles,
+                                                  const CkaId& id, const std::string& token_id) {
+  const KeyHandles::Numbering numbering = handles.numbering();
   // Searched for anew: what is destroyed is what the token holds now, not what a scan once saw.
   AttributeTemplate search;
   FillSearchTemplate(id, &search);
@@ -105,6 +135,7 @@ CkResult<Result<CK_OBJECT_HANDLE>> FindAndDestroy(Session& session, const CkaId&
              "token " + token_id + ": CKA_ID " + ToHex(id)));
   }
   if (found.empty()) return Result<CK_OBJECT_HANDLE>(CK_INVALID_HANDLE);
+  if (!numbering.settled() || handles.numbering() != numbering) return Unexpected(kNumberedAnew);
   HALLMARK_RETURN_IF_ERROR(session.Destroy(found.front()));
   return Result<CK_OBJECT_HANDLE>(found.front());
 }
@@ -112,7 +143,8 @@ CkResult<Result<CK_OBJECT_HANDLE>> FindAndDestroy(Session& session, const CkaId&
 Result<bool> DestroyOn(Connection& connection, const CkaId& id, SteadyTime deadline) {
   using Handle = CK_OBJECT_HANDLE;
   const auto destroy = [&](Session& session) -> Outcome<Handle> {
-    CkResult<Result<Handle>> destroyed = FindAndDestroy(session, id, connection.token_id());
+    CkResult<Result<Handle>> destroyed =
+        FindAndDestroy(session, connection.handles(), id, connection.token_id());
     if (destroyed.has_value()) return *std::move(destroyed);
     // Wherever it stopped: the next search sees what this try did.
     return Unexpected(Interruption{destroyed.error(), true});
@@ -125,6 +157,70 @@ Result<bool> DestroyOn(Connection& connection, const CkaId& id, SteadyTime deadl
     HALLMARK_RETURN_IF_ERROR(Sync(connection));
   }
   return destroyed != CK_INVALID_HANDLE;
+}
+
+struct Examination {
+  CK_OBJECT_HANDLE handle;
+  ExaminedKey key;
+};
+
+Outcome<Examination> FindAndExamine(Session& session, const CkaId& id, CK_MECHANISM_TYPE mechanism,
+                                    KeySpec spec) {
+  const auto interrupted = [](const CkFault& fault) {
+    return Unexpected(Interruption{fault, /*repeatable=*/true});
+  };
+  const auto refused = [](Exception exception, const std::string& message) {
+    return Result<Examination>(Fail(exception, message));
+  };
+  AttributeTemplate search;
+  FillSearchTemplate(id, &search);
+  const CkResult<std::vector<CK_OBJECT_HANDLE>> found = session.Find(search);
+  if (!found.has_value()) return interrupted(found.error());
+  if (found->empty()) {
+    return refused(Exception::kNotFoundException,
+                   "The token has no secret key with CKA_ID " + ToHex(id) + ".");
+  }
+  if (found->size() > 1) {
+    return refused(Exception::kValidationException,
+                   "Two keys on the token have CKA_ID " + ToHex(id) + ".");
+  }
+  const CkResult<std::string> weakness = FindWeaknessOfForeign(session, found->front());
+  if (!weakness.has_value()) return interrupted(weakness.error());
+  if (!weakness->empty()) {
+    return refused(Exception::kValidationException,
+                   "The object is weaker than a key may be: " + *weakness + ".");
+  }
+  const CkResult<KeyCheckValue> check_value =
+      ComputeCheckValue(session, mechanism, found->front(), spec);
+  if (!check_value.has_value()) return interrupted(check_value.error());
+  // Recorded, not required, as of keys that are made here.
+  const CkResult<bool> local = ReadFlag(session, found->front(), CKA_LOCAL);
+  return Result<Examination>(
+      Examination{found->front(), {*check_value, local.has_value() && *local}});
+}
+
+Result<ExaminedKey> ExamineOn(Connection& connection, CK_MECHANISM_TYPE mechanism, const CkaId& id,
+                              KeySpec spec, SteadyTime deadline) {
+  std::uint64_t generation = 0;
+  const auto examine = [&](Session& session) -> Outcome<Examination> {
+    generation = connection.handles().generation();
+    const KeyHandles::Numbering numbering = connection.handles().numbering();
+    Outcome<Examination> examined = FindAndExamine(session, id, mechanism, spec);
+    // What was read may be another key's.
+    if (!numbering.settled() || connection.handles().numbering() != numbering) {
+      return Unexpected(Interruption{kNumberedAnew, true});
+    }
+    return examined;
+  };
+  HALLMARK_ASSIGN_OR_RETURN(const Examination examined,
+                            OnSession<Examination>(connection, deadline, examine));
+  // It may have come after the last scan.
+  KeyEntry entry;
+  entry.handle = examined.handle;
+  entry.check_value = examined.key.check_value;
+  entry.spec = spec;
+  connection.handles().Add(id, generation, entry);
+  return examined.key;
 }
 
 }  // namespace
@@ -233,6 +329,15 @@ Status KeyControl::Destroy(const CkaId& id, SteadyTime deadline) {
     return DestroyOn(*connection, id, deadline);
   }));
   return {};
+}
+
+Result<ExaminedKey> KeyControl::Examine(const CkaId& id, KeySpec spec, SteadyTime deadline) {
+  HALLMARK_ASSIGN_OR_RETURN(const CK_MECHANISM_TYPE mechanism,
+                            connection_->mechanisms().For(spec, connection_->token_id()));
+  return OnThread<ExaminedKey>(id, deadline,
+                               [connection = connection_, mechanism, id, spec, deadline] {
+                                 return ExamineOn(*connection, mechanism, id, spec, deadline);
+                               });
 }
 
 Result<Bytes> KeyControl::Random(std::size_t size_bytes, SteadyTime deadline) {

@@ -26,6 +26,7 @@ class KeyControl {
   // As Hsm.
   Result<GeneratedKey> Generate(const CkaId& id, KeySpec spec, SteadyTime deadline);
   Status Destroy(const CkaId& id, SteadyTime deadline);
+  Result<ExaminedKey> Examine(const CkaId& id, KeySpec spec, SteadyTime deadline);
   Result<Bytes> Random(std::size_t size_bytes, SteadyTime deadline);
 
   // Waits for operations under way, but not for those that are stuck.

@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace hallmark::pkcs11 {
+namespace {
+
+constexpr std::chrono::milliseconds kFirstLeftAlone{250};
+constexpr std::chrono::milliseconds kLongestLeftAlone{60'000};
+
+}  // namespace
 
 CkResult<KeyScan> ScanKeys(Session& session) {
   AttributeTemplate search;
@@ -16,31 +22,35 @@ CkResult<KeyScan> ScanKeys(Session& session) {
       scan.keys.emplace_back(*std::move(id), handle);
       continue;
     }
-    const CkClass what = Classify(id.error().rv);
-    if (what == CkClass::kHandle) continue;  // gone since the search
+    const CK_RV rv = id.error().rv;
+    if (Classify(rv) == CkClass::kHandle) continue;  // gone since the search
     // Anything but a missing CKA_ID puts the scan in doubt, and a scan that misses keys would make
     // them unavailable.
-    if (what != CkClass::kData) return Unexpected(id.error());
+    if (rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_ATTRIBUTE_SENSITIVE) {
+      return Unexpected(id.error());
+    }
     scan.keys.emplace_back(Bytes(), handle);
   }
   return scan;
 }
 
-std::uint64_t KeyHandles::generation() const {
-  MutexLock lock(mu_);
-  return generation_;
+bool KeyScan::Contains(const CkaId& id) const {
+  return std::any_of(keys.begin(), keys.end(), [&id](const auto& key) {
+    return std::equal(key.first.begin(), key.first.end(), id.begin(), id.end());
+  });
 }
 
 std::optional<KeyHandles::Found> KeyHandles::Find(const CkaId& id) const {
   MutexLock lock(mu_);
   const auto found = entries_.find(id);
   if (found == entries_.end()) return std::nullopt;
-  return Found{found->second, generation_};
+  return Found{found->second, generation()};
 }
 
 void KeyHandles::BeginScan() {
   MutexLock lock(mu_);
   scanning_ = true;
+  if (numbering().settled()) numbering_.fetch_add(1, std::memory_order_release);
   journal_.clear();
   settled_.clear();
 }
@@ -74,8 +84,16 @@ void KeyHandles::FinishScan(const KeyScan& scan) {
     settled_.clear();
     journal_.clear();
     scanning_ = false;
-    ++generation_;
+    for (const auto& [id, entry] : entries_) {
+      if (entry.left_alone_for == std::chrono::milliseconds{0}) continue;
+      const auto at = fresh.find(id);
+      if (at == fresh.end()) continue;
+      at->second.left_alone_until = entry.left_alone_until;
+      at->second.left_alone_for = entry.left_alone_for;
+    }
     entries_.swap(fresh);
+    generation_.fetch_add(1, std::memory_order_release);
+    if (!numbering().settled()) numbering_.fetch_add(1, std::memory_order_release);
     foreign_.swap(foreign);
   }  // the old entries die outside the lock
 }
@@ -83,7 +101,7 @@ void KeyHandles::FinishScan(const KeyScan& scan) {
 void KeyHandles::Add(const CkaId& id, std::uint64_t generation, const KeyEntry& entry) {
   MutexLock lock(mu_);
   if (scanning_) journal_.emplace_back(id, Change::kAdded);
-  if (generation == generation_) {
+  if (generation == this->generation()) {
     entries_.insert_or_assign(id, entry);
   } else {
     entries_.try_emplace(id);  // unless the scan saw it
@@ -109,7 +127,7 @@ void KeyHandles::DropUnfinished(std::vector<Foreign>& foreign, CK_OBJECT_HANDLE 
 }
 
 KeyEntry* KeyHandles::FindCurrent(const CkaId& id, std::uint64_t generation) {
-  if (generation != generation_) return nullptr;
+  if (generation != this->generation()) return nullptr;
   const auto found = entries_.find(id);
   return found == entries_.end() ? nullptr : &found->second;
 }
@@ -124,9 +142,15 @@ void KeyHandles::SetProven(const CkaId& id, std::uint64_t generation, CK_OBJECT_
   }
 }
 
-void KeyHandles::SetUnusable(const CkaId& id, std::uint64_t generation) {
+void KeyHandles::LeaveAlone(const CkaId& id, SteadyTime now) {
   MutexLock lock(mu_);
-  if (KeyEntry* entry = FindCurrent(id, generation)) entry->unusable = true;
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || now < found->second.left_alone_until) return;
+  KeyEntry& entry = found->second;
+  const bool long_ago = now > entry.left_alone_until + kLongestLeftAlone;
+  entry.left_alone_for =
+      long_ago ? kFirstLeftAlone : std::min(2 * entry.left_alone_for, kLongestLeftAlone);
+  entry.left_alone_until = now + entry.left_alone_for;
 }
 
 bool KeyHandles::ClaimAlarm(const CkaId& id, std::uint64_t generation) {

@@ -2,11 +2,14 @@
 #pragma once
 
 #include "keystate/bytes.h"
+#include "keystate/clock.h"
 #include "keystate/key_spec.h"
 #include "keystate/mutex.h"
 #include "keystate/records.h"
 #include "pkcs11/session.h"
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -24,9 +27,11 @@ struct KeyEntry {
   CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
   // Two objects share the CKA_ID: neither is used.
   bool ambiguous = false;
-  // The handle was refused right after a scan: there is no use in another one.
-  bool unusable = false;
   bool alarmed = false;
+  // The token fails over this key, and over this key alone: not used before then. Lasts twice as
+  // long each time.
+  SteadyTime left_alone_until{};
+  std::chrono::milliseconds left_alone_for{0};
   // As computed on the token since the last scan, under `spec`.
   std::optional<KeyCheckValue> check_value{};
   KeySpec spec = KeySpec::kHmac256;
@@ -35,6 +40,8 @@ struct KeyEntry {
 // Which secret keys a token holds, by CKA_ID as it is: perhaps empty, or none of ours.
 struct KeyScan {
   std::vector<std::pair<Bytes, CK_OBJECT_HANDLE>> keys;
+
+  bool Contains(const CkaId& id) const;
 };
 CkResult<KeyScan> ScanKeys(Session& session);
 
@@ -42,7 +49,22 @@ CkResult<KeyScan> ScanKeys(Session& session);
 class KeyHandles {
  public:
   // Goes up with every scan; what was learned under another generation is void.
-  std::uint64_t generation() const HALLMARK_EXCLUDES(mu_);
+  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+
+  // A login and an initialisation may give the handles of keys to other keys. A tag computed by a
+  // handle counts only if the numbering was settled when the handle was looked up, and is the same
+  // after the token answered.
+  class Numbering {
+   public:
+    bool settled() const { return value_ % 2 == 0; }
+    friend bool operator==(Numbering, Numbering) = default;
+
+   private:
+    friend class KeyHandles;
+    explicit Numbering(std::uint64_t value) : value_(value) {}
+    std::uint64_t value_;
+  };
+  Numbering numbering() const { return Numbering(numbering_.load(std::memory_order_acquire)); }
 
   struct Found {
     KeyEntry entry;
@@ -50,7 +72,8 @@ class KeyHandles {
   };
   std::optional<Found> Find(const CkaId& id) const HALLMARK_EXCLUDES(mu_);
 
-  // Keys made or destroyed between these two are kept or left out, whatever the scan saw.
+  // Keys made or destroyed between these two are kept or left out, whatever the scan saw. Called
+  // before anything that may number handles anew; until FinishScan the numbering is not settled.
   void BeginScan() HALLMARK_EXCLUDES(mu_);
   void FinishScan(const KeyScan& scan) HALLMARK_EXCLUDES(mu_);
 
@@ -67,7 +90,8 @@ class KeyHandles {
   // Each does nothing if there was a scan since `generation`.
   void SetProven(const CkaId& id, std::uint64_t generation, CK_OBJECT_HANDLE handle, KeySpec spec,
                  const KeyCheckValue& value) HALLMARK_EXCLUDES(mu_);
-  void SetUnusable(const CkaId& id, std::uint64_t generation) HALLMARK_EXCLUDES(mu_);
+  // Outlasts scans.
+  void LeaveAlone(const CkaId& id, SteadyTime now) HALLMARK_EXCLUDES(mu_);
   // True for the first caller of this generation: one alarm per key and scan, not per call.
   bool ClaimAlarm(const CkaId& id, std::uint64_t generation) HALLMARK_EXCLUDES(mu_);
 
@@ -91,8 +115,11 @@ class KeyHandles {
   };
   static void DropUnfinished(std::vector<Foreign>& foreign, CK_OBJECT_HANDLE handle);
 
+  // Written under mu_.
+  std::atomic<std::uint64_t> generation_{0};
+  std::atomic<std::uint64_t> numbering_{0};
+
   mutable Mutex mu_;
-  std::uint64_t generation_ HALLMARK_GUARDED_BY(mu_) = 0;
   std::unordered_map<CkaId, KeyEntry, Hash> entries_ HALLMARK_GUARDED_BY(mu_);
   // CKA_IDs that cannot be ours for their length: debris, or another program's. Only shown.
   std::vector<Foreign> foreign_ HALLMARK_GUARDED_BY(mu_);

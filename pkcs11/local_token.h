@@ -7,6 +7,7 @@
 #include "pkcs11/connection.h"
 #include "pkcs11/options.h"
 
+#include <functional>
 #include <memory>
 
 namespace hallmark::pkcs11 {
@@ -19,6 +20,7 @@ struct LocalToken {
 
 // As Open, whatever options.hosts says. With hosts, logins wait for those of other processes.
 Result<LocalToken, OpenError> OpenLocal(const TokenOptions& options, const TokenRecord& anchor,
-                                        RandomSource& random, EventSink events);
+                                        RandomSource& random, EventSink events,
+                                        std::function<void()> too_many_hung);
 
 }  // namespace hallmark::pkcs11

@@ -3,14 +3,13 @@
 #pragma once
 
 #include "keystate/hsm.h"
-#include "pkcs11/token_thread.h"
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
-#include <vector>
 
 namespace hallmark::pkcs11 {
 
@@ -27,16 +26,32 @@ class MacComputer {
                                  const Admission& admit) = 0;
   // There is nothing to do: gives back what others may need.
   virtual void Idle() = 0;
+  // Another took its place while its call did not come back: closes what it holds. The last call.
+  virtual void Retire() = 0;
 };
 
 struct MacQueueOptions {
   std::string token_id;
   std::size_t workers = 1;
   std::size_t max_queued = 1;
+  // A call that has not come back by then, and by its deadline, is written off.
+  std::chrono::milliseconds hung_call_limit{30'000};
+  // Calls that may be written off and out at a time.
+  std::size_t max_hung_calls = 16;
 };
 
-// A bounded queue with its workers and a reaper. The reaper answers what has passed its deadline,
-// in the queue or inside a token call that does not return; the worker drops the late result.
+// What a MacQueue tells of calls that do not come back. Called on its own thread; must not block.
+struct HungCallEvents {
+  // One was written off; `now` are out.
+  std::function<void(std::size_t now)> written_off;
+  // One more would be written off, but as many are out as may be. Called once.
+  std::function<void()> too_many;
+};
+
+// A bounded queue with its workers and a reaper. The queue serves principals in turn, and takes
+// nothing that would not be done by its deadline. The reaper answers what has passed its deadline,
+// in the queue or inside a token call that does not return; the worker drops the late result. A
+// call that stays away for long is written off: another thread and another computer take its place.
 //
 // While nothing is queued and the token is fast, the thread that submits a task computes it itself
 // if the task allows that: changing threads twice costs more than such a token does.
@@ -44,10 +59,11 @@ struct MacQueueOptions {
 // Thread-safety: every method may be called from any thread.
 class MacQueue {
  public:
-  // Called once per worker, on the constructing thread.
+  // Called once per worker, on the constructing thread, and for each call that is written off, on
+  // the queue's own. May throw for want of memory.
   using ComputerFactory = std::function<std::unique_ptr<MacComputer>()>;
 
-  MacQueue(MacQueueOptions options, const ComputerFactory& make_computer);
+  MacQueue(MacQueueOptions options, ComputerFactory make_computer, HungCallEvents events);
   // Takes no more, answers what is queued, waits a little for what is under way, answers that too,
   // and leaves behind the threads that are stuck in the token: these call no task's Admit or Finish
   // after this has returned, and those that are not ours never return from Submit.
@@ -59,14 +75,18 @@ class MacQueue {
   // that may be computed here.
   void Submit(std::shared_ptr<MacTask> task);
 
+  // Tasks that wait or are being computed.
+  std::size_t outstanding() const;
+
   // Every worker is inside a call that takes far longer than calls do.
   bool stuck() const;
+
+  HungCalls hung_calls() const;
 
  private:
   struct State;
 
   std::shared_ptr<State> state_;
-  std::vector<TokenThread> workers_;
   std::jthread reaper_;
 };
 

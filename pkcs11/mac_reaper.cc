@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
+#include <list>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -29,30 +31,28 @@ SteadyTime Now() { return std::chrono::steady_clock::now(); }
 
 SteadyTime MacQueue::State::CollectOverdue(SteadyTime now,
                                            std::vector<std::shared_ptr<MacTask>>* queued_out,
-                                           std::vector<std::shared_ptr<MacTask>>* running_out) {
+                                           std::vector<std::shared_ptr<MacTask>>* running_out,
+                                           std::vector<std::size_t>* hung_out) {
   // What nobody waits for any more is overdue as well: a front that stops cancels its calls, and
   // waits for their answers.
   SteadyTime earliest = SteadyTime::max();
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < queued; ++i) {
-    Queued& from = ring[(head + i) % ring.size()];
-    if (from.deadline <= now || from.task->abandoned()) {
-      queued_out->push_back(std::move(from.task));
-      continue;
-    }
-    earliest = std::min(earliest, from.deadline);
-    if (kept != i) ring[(head + kept) % ring.size()] = std::move(from);
-    ++kept;
-  }
-  queued = kept;
+  queue.Remove(
+      [&](const FairQueue::Entry& queued) {
+        if (queued.deadline <= now || queued.task->abandoned()) return true;
+        earliest = std::min(earliest, queued.deadline);
+        return false;
+      },
+      [&](FairQueue::Entry late) { queued_out->push_back(std::move(late.task)); });
 
   const nanoseconds stuck_after = std::max<nanoseconds>(kStuckAfter, kStuckFactor * average_call);
   stuck_places = 0;
   stalled = false;
-  for (Running& call : running) {
-    if (call.task == nullptr) continue;
+  for (std::size_t place = 0; place < running.size(); ++place) {
+    Running& call = running[place];
+    if (call.task == nullptr || call.written_off) continue;
     if (now - call.started > stuck_after) ++stuck_places;
     if (now - call.started > kStalled) stalled = true;
+    if (Hangs(call, now) && !(spare.empty() && told_too_many)) hung_out->push_back(place);
     if (call.answered) continue;
     if (call.deadline <= now || call.task->abandoned()) {
       call.answered = true;
@@ -61,29 +61,39 @@ SteadyTime MacQueue::State::CollectOverdue(SteadyTime now,
       earliest = std::min(earliest, call.deadline);
     }
   }
-  stuck.store(stuck_places == running.size(), std::memory_order_relaxed);
+  stuck.store(stuck_places == width, std::memory_order_relaxed);
   return earliest;
 }
 
 void MacQueue::State::Reap() {
   SteadyTime last_task = Now();
+  // Room for all that can come, so that answering it needs no memory where there is none.
   std::vector<std::shared_ptr<MacTask>> queued_late;
   std::vector<std::shared_ptr<MacTask>> running_late;
+  std::vector<std::size_t> hung;
   {
-    // So that answering the overdue needs no memory where there is none.
     MutexLock lock(mu);
-    queued_late.reserve(ring.size());
+    queued_late.reserve(overdue.capacity());
     running_late.reserve(running.size());
+    hung.reserve(running.size());
   }
   for (;;) {
     {
       MutexLock lock(mu);
       if (reaper_stopping) return;
       const SteadyTime now = Now();
-      const SteadyTime earliest = CollectOverdue(now, &queued_late, &running_late);
+      queued_late.swap(overdue);
+      const SteadyTime earliest = CollectOverdue(now, &queued_late, &running_late, &hung);
+      if (working < width && !stopping) {
+        try {
+          StartWorkers();
+        } catch (const std::exception&) {  // no more threads: the next tick tries again
+        }
+      }
       const bool busy =
-          queued > 0 || std::any_of(running.begin(), running.end(),
-                                    [](const Running& r) { return r.task != nullptr; });
+          !queue.empty() || std::any_of(running.begin(), running.end(), [](const Running& call) {
+            return call.task != nullptr && !call.written_off;
+          });
       if (busy) last_task = now;
       if (queued_late.empty() && running_late.empty()) {
         if (busy || now - last_task < kReaperLinger) {
@@ -104,25 +114,27 @@ void MacQueue::State::Reap() {
       task->Finish(
           Unexpected(MacError("the token did not answer before the deadline", options.token_id)));
     }
+    for (const std::size_t place : hung) WriteOff(place);
     queued_late.clear();
     running_late.clear();
+    hung.clear();
   }
 }
 
-void MacQueue::State::StopIntake() {
+std::list<TokenThread> MacQueue::State::StopIntake() {
   std::vector<std::shared_ptr<MacTask>> dropped;
+  std::list<TokenThread> ending;
   {
     MutexLock lock(mu);
-    stopping = true;
-    for (; queued > 0; --queued) {
-      dropped.push_back(std::move(ring[head].task));
-      head = (head + 1) % ring.size();
-    }
+    stopping = true;  // no worker is started from here on
+    ending.swap(workers);
+    while (!queue.empty()) dropped.push_back(queue.Pop(Now()).task);
   }
   work.notify_all();
   for (const auto& task : dropped) {
     task->Finish(Unexpected(MacError("the service is stopping", options.token_id)));
   }
+  return ending;
 }
 
 void MacQueue::State::StopReaper() {

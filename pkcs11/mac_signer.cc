@@ -2,7 +2,9 @@
 
 #include "pkcs11/check_value.h"
 
+#include <chrono>
 #include <exception>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,6 +12,10 @@ namespace hallmark::pkcs11 {
 namespace {
 
 constexpr const char* kTwice = "exists more than once: remove the wrong one";
+// For one call.
+constexpr int kMostRepairs = 3;
+// Not the token's word: our own, for a session that must not be used on.
+constexpr CkFault kNumberedAnew{CKR_FUNCTION_CANCELED, "handles may have been numbered anew"};
 
 }  // namespace
 
@@ -65,15 +71,19 @@ CkResult<Result<MacTag>> MacSigner::Attempt(const MacTask& task, const Admission
     }
     const Result<CK_MECHANISM_TYPE> mechanism = connection_->mechanisms().For(key.spec, token_id);
     if (!mechanism.has_value()) return refuse(mechanism.error());
+    const KeyHandles::Numbering numbering = connection_->handles().numbering();
+    if (!numbering.settled()) return Unexpected(kNumberedAnew);
     const auto found = connection_->handles().Find(key.cka_id);
     if (!found) {
       return refuse(MacError("no key with CKA_ID " + ToHex(key.cka_id) + " on it", token_id));
     }
     const KeyEntry& entry = found->entry;
     if (entry.ambiguous) return refuse(Alarm(key.cka_id, found->generation, kTwice));
-    if (entry.unusable) {
-      return refuse(MacError("the key with CKA_ID " + ToHex(key.cka_id) + " is there but unusable",
-                             token_id));
+    if (entry.left_alone_for.count() > 0 &&
+        std::chrono::steady_clock::now() < entry.left_alone_until) {
+      return refuse(MacError(
+          "the key with CKA_ID " + ToHex(key.cka_id) + " makes it fail and is left alone a while",
+          token_id));
     }
     if (!entry.check_value || entry.spec != key.spec) {
       HALLMARK_ASSIGN_OR_RETURN(const Result<KeyCheckValue> proven, Prove(key, *mechanism, *found));
@@ -88,6 +98,8 @@ CkResult<Result<MacTag>> MacSigner::Attempt(const MacTask& task, const Admission
     HALLMARK_ASSIGN_OR_RETURN(
         const MacTag tag,
         lease_->session().Sign(*mechanism, entry.handle, task.message(), Row(key.spec).mac_bytes));
+    // Perhaps the tag of another key.
+    if (connection_->handles().numbering() != numbering) return Unexpected(kNumberedAnew);
     return Result<MacTag>(tag);
   }
 }
@@ -121,10 +133,24 @@ CkResult<Result<CK_OBJECT_HANDLE>> MacSigner::Locate(const CkaId& id, std::uint6
   return Located(handles.front());
 }
 
+void MacSigner::DropLeaseAfter(const CkFault& fault) {
+  // C_SignInit refused the key or the mechanism: nothing is under way. C_Sign may have left the
+  // operation behind.
+  if (std::string_view(fault.function) != "C_SignInit") DropLease();
+}
+
+void MacSigner::LeaveAlone(const std::optional<MacKey>& key) {
+  // The anchor was good a moment ago: it is this key's doing. If not, the next call to the token
+  // will tell.
+  if (key) connection_->handles().LeaveAlone(key->cka_id, std::chrono::steady_clock::now());
+}
+
 Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const Admission& admit) {
   const std::string& token_id = connection_->token_id();
   bool took_another_session = false;
   bool renewed = false;
+  bool failed_in_device = false;
+  int repairs = 0;
   std::optional<MacKey> key;
   for (;;) {
     const std::uint64_t generation = connection_->handles().generation();
@@ -135,39 +161,59 @@ Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const 
 
     // HMAC is idempotent, so repeating is safe.
     const CkFault fault = attempt.error();
-    Result<void, OpenError> renewal;
+    if (fault.function == kNumberedAnew.function) {
+      DropLease();
+      continue;  // the pool lends nothing until the numbering is settled
+    }
+    const bool had_session = lease_.has_value();
+    Trouble trouble = Trouble::kSession;
     switch (Classify(fault.rv)) {
       case CkClass::kSession:
         DropLease();
         if (std::exchange(took_another_session, true)) return Unexpected(MacError(fault, token_id));
-        renewal = connection_->RenewIfLoginLost(generation, deadline);
+        connection_->CountReplacedSession();
         break;
       case CkClass::kLogin:
       case CkClass::kHandle:
         DropLease();
         if (std::exchange(renewed, true)) {
-          if (key) connection_->handles().SetUnusable(key->cka_id, generation);
+          LeaveAlone(key);
           return Unexpected(MacError(fault, token_id));
         }
-        renewal = connection_->Renew(generation, deadline);
+        trouble = Trouble::kLogin;
         break;
       case CkClass::kPin:
       case CkClass::kDevice:
         DropLease();
-        connection_->ReportOut(ToString(fault), generation);
-        return Unexpected(MacError(fault, token_id));
+        if (had_session && key && std::exchange(failed_in_device, true)) {
+          LeaveAlone(key);
+          return Unexpected(MacError(fault, token_id));
+        }
+        if (++repairs > kMostRepairs) return Unexpected(MacError(fault, token_id));
+        trouble = Trouble::kDevice;
+        break;
+      case CkClass::kBusy:
+        DropLease();
+        if (!had_session || std::exchange(took_another_session, true)) {
+          return Unexpected(MacError(fault, token_id));
+        }
+        connection_->pool().Shed();
+        continue;
       case CkClass::kData:
         if (fault.rv == CKR_SIGNATURE_LEN_RANGE && key) {
           DropLease();
           return Unexpected(Alarm(key->cka_id, generation, "gave a MAC of a wrong length"));
         }
+        DropLeaseAfter(fault);
         return Unexpected(MacError(fault, token_id));
       case CkClass::kOk:
       case CkClass::kUnsupported:
-      case CkClass::kBusy:
+        DropLeaseAfter(fault);
         return Unexpected(MacError(fault, token_id));
     }
-    if (!renewal.has_value()) return Unexpected(MacError(renewal.error().message, token_id));
+    const Result<void, OpenError> mended =
+        connection_->Mend(trouble, ToString(fault), generation, deadline);
+    if (!mended.has_value()) return Unexpected(MacError(mended.error().message, token_id));
   }
 }
 

@@ -18,6 +18,7 @@ class MacSigner final : public MacComputer {
 
   Result<MacTag> Compute(const MacTask& task, SteadyTime deadline, const Admission& admit) override;
   void Idle() override { lease_.reset(); }
+  void Retire() override { DropLease(); }
 
  private:
   // In the results below, the outer failure is for the ladder, the inner one for the caller.
@@ -34,6 +35,8 @@ class MacSigner final : public MacComputer {
   Result<MacTag> Climb(const MacTask& task, SteadyTime deadline, const Admission& admit);
   CkStatus EnsureLease(SteadyTime deadline);
   void DropLease();
+  void DropLeaseAfter(const CkFault& fault);
+  void LeaveAlone(const std::optional<MacKey>& key);
   Error Alarm(const CkaId& id, std::uint64_t generation, const std::string& reason);
 
   std::shared_ptr<Connection> connection_;

@@ -1,10 +1,10 @@
 #include "pkcs11/module.h"
 
-#include "keystate/mutex.h"
 #include "pkcs11/ckr.h"
 
 #include <p11-kit/p11-kit.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -13,6 +13,15 @@
 
 namespace hallmark::pkcs11 {
 namespace {
+
+// How long users of a module may take to come out of it.
+constexpr std::chrono::seconds kStandAside{1};
+// Users that serve are left alone for a second after the first disturbance, then for twice as long
+// each time, up to this; after the second of these without one it begins with a second again.
+constexpr std::chrono::seconds kLongestRest{60};
+constexpr std::chrono::minutes kRestForgotten{5};
+
+SteadyTime Now() { return std::chrono::steady_clock::now(); }
 
 // One lock for loading and initialising: both happen at start and must not overlap for one path.
 struct Registry {
@@ -60,10 +69,7 @@ Result<std::shared_ptr<Module>, OpenError> Module::Load(const std::filesystem::p
                                    "): correct its path");
   }
   std::shared_ptr<Module> module(new Module(functions, init_args));
-  CK_C_INITIALIZE_ARGS arguments{};
-  arguments.flags = CKF_OS_LOCKING_OK;
-  arguments.pReserved = init_args.empty() ? nullptr : module->init_args_.data();
-  const CK_RV rv = functions->C_Initialize(&arguments);
+  const CK_RV rv = module->Initialize();
   if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
     return Unexpected(OpenError{OpenFailure::kTokenError,
                                 "the PKCS#11 module " + path.string() + " cannot be initialised (" +
@@ -76,6 +82,94 @@ Result<std::shared_ptr<Module>, OpenError> Module::Load(const std::filesystem::p
   if (module->ours_) static_cast<void>(std::atexit(&Module::FinalizeUnused));
   registry.modules.emplace(file, module);
   return module;
+}
+
+CK_RV Module::Initialize() {
+  CK_C_INITIALIZE_ARGS arguments{};
+  arguments.flags = CKF_OS_LOCKING_OK;
+  arguments.pReserved = init_args_.empty() ? nullptr : init_args_.data();
+  return functions_->C_Initialize(&arguments);
+}
+
+void Module::Join(std::weak_ptr<ModuleUser> user) {
+  MutexLock lock(mu_);
+  std::erase_if(users_, [](const auto& known) { return known.expired(); });
+  users_.push_back(std::move(user));
+}
+
+std::vector<std::shared_ptr<ModuleUser>> Module::Others(const ModuleUser& asker) {
+  std::vector<std::shared_ptr<ModuleUser>> others;
+  MutexLock lock(mu_);
+  for (const auto& known : users_) {
+    std::shared_ptr<ModuleUser> user = known.lock();
+    if (user != nullptr && user.get() != &asker) others.push_back(std::move(user));
+  }
+  return others;
+}
+
+class Module::Turn {
+ public:
+  Turn(Module& module, SteadyTime give_up) : module_(module) {
+    MutexLock lock(module_.mu_);
+    while (module_.turn_taken_) {
+      if (module_.turn_ended_.wait_until(module_.mu_, give_up) == std::cv_status::timeout) break;
+    }
+    taken_ = !std::exchange(module_.turn_taken_, true);
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    if (!taken_) return;
+    {
+      MutexLock lock(module_.mu_);
+      module_.turn_taken_ = false;
+    }
+    module_.turn_ended_.notify_all();
+  }
+
+  bool taken() const { return taken_; }
+
+ private:
+  Module& module_;
+  bool taken_ = false;
+};
+
+bool Module::MayDisturb(SteadyTime now) {
+  MutexLock lock(mu_);
+  const bool first = disturbed_ == SteadyTime{};
+  if (!first && now < disturbed_ + rest_) return false;
+  rest_ = first || now > disturbed_ + kRestForgotten ? std::chrono::seconds{1}
+                                                     : std::min(2 * rest_, kLongestRest);
+  disturbed_ = now;
+  return true;
+}
+
+Module::Reinitialised Module::Reinitialise(const ModuleUser& asker) {
+  if (!ours_) return Reinitialised::kNo;
+  const Turn turn(*this, Now());
+  if (!turn.taken()) return Reinitialised::kByOther;
+  const std::vector<std::shared_ptr<ModuleUser>> others = Others(asker);
+  const bool disturbs =
+      std::any_of(others.begin(), others.end(), [](const auto& user) { return user->serving(); });
+  if (disturbs && !MayDisturb(Now())) return Reinitialised::kNo;
+
+  bool anew = false;
+  const SteadyTime give_up = Now() + kStandAside;
+  const auto inside = std::find_if_not(others.begin(), others.end(),
+                                       [&](const auto& user) { return user->StandAside(give_up); });
+  if (inside == others.end()) {
+    static_cast<void>(functions_->C_Finalize(nullptr));
+    // A module that could not be finalised says so here, and its sessions go on.
+    anew = Initialize() != CKR_CRYPTOKI_ALREADY_INITIALIZED;
+  }
+  for (auto user = others.begin(); user != inside; ++user) (*user)->StepBack(anew);
+  return anew ? Reinitialised::kYes : Reinitialised::kNo;
+}
+
+bool Module::WhileInitialised(SteadyTime give_up, const std::function<void()>& action) {
+  const Turn turn(*this, give_up);
+  if (turn.taken()) action();
+  return turn.taken();
 }
 
 void Module::FinalizeUnused() {

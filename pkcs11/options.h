@@ -29,6 +29,11 @@ struct TokenOptions {
   std::size_t sessions = 0;
   // MACs that may wait; more are refused.
   std::size_t max_queued = 4096;
+  // A MAC that the token has not answered by then, nor by its deadline, counts as hung for ever:
+  // its thread and its session are replaced.
+  std::chrono::milliseconds hung_call_limit{30'000};
+  // Hung calls that there may be at a time; at one more the token asks for the end of the process.
+  std::size_t max_hung_calls = 16;
   // Keys are made with CKA_MODIFIABLE true, which lets session-object copies be made of them.
   bool key_copies = false;
 

@@ -28,6 +28,9 @@ class Session {
   Session& operator=(const Session&) = delete;
   ~Session() { Close(); }
 
+  // The module was finalised, which ended the session: its handle may be another's by now.
+  void Forget() noexcept { functions_ = nullptr; }
+
   CkResult<bool> LoggedIn() const;
   CkStatus LogIn(const SecretBytes& pin);
 
@@ -47,7 +50,7 @@ class Session {
       : functions_(functions), handle_(handle) {}
   void Close() noexcept;
 
-  const CK_FUNCTION_LIST* functions_;  // null when moved from
+  const CK_FUNCTION_LIST* functions_;  // null when moved from or ended
   CK_SESSION_HANDLE handle_;
 };
 

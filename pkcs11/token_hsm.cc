@@ -8,8 +8,10 @@
 #include "pkcs11/mac_queue.h"
 #include "pkcs11/mac_signer.h"
 #include "pkcs11/token_key.h"
+#include "pkcs11/token_thread.h"
 
 #include <chrono>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -17,22 +19,48 @@ namespace hallmark::pkcs11 {
 namespace {
 
 constexpr std::string_view kAnchorLabel = "hallmark anchor";
-// How long the destructor waits for a probe, and for keys being made or destroyed.
+// How long the destructor waits for a recovery, and for keys being made or destroyed.
 constexpr std::chrono::seconds kStopWait{2};
+
+MacQueueOptions QueueOptions(const Connection& connection) {
+  const TokenOptions& options = connection.options();
+  return {options.token_id, connection.workers(), options.max_queued, options.hung_call_limit,
+          options.max_hung_calls};
+}
+
+HungCallEvents TellOfHungCalls(const std::shared_ptr<Connection>& connection,
+                               std::function<void()> too_many) {
+  const std::string allowed = std::to_string(connection->options().max_hung_calls);
+  return {[connection, allowed](std::size_t now) {
+            connection->Notify(
+                Severity::kWarning,
+                "token " + connection->token_id() +
+                    ": a call does not come back, so another thread takes its place; " +
+                    std::to_string(now) + " of at most " + allowed + " are out");
+          },
+          [connection, allowed, too_many = std::move(too_many)] {
+            connection->Notify(Severity::kAlarm,
+                               "token " + connection->token_id() + ": more than " + allowed +
+                                   " calls do not come back: see to the token and its driver");
+            if (too_many) too_many();
+          }};
+}
 
 class TokenHsm final : public Hsm {
  public:
-  explicit TokenHsm(const std::shared_ptr<Connection>& connection)
+  TokenHsm(const std::shared_ptr<Connection>& connection, std::function<void()> too_many_hung)
       : connection_(connection),
         control_(connection),
-        queue_({connection->token_id(), connection->workers(), connection->options().max_queued},
-               [&connection] { return std::make_unique<MacSigner>(connection); }),
-        probe_([connection] { connection->RunProbe(); }) {}
+        queue_(
+            QueueOptions(*connection),
+            [connection] { return std::make_unique<MacSigner>(connection); },
+            TellOfHungCalls(connection, std::move(too_many_hung))),
+        keeper_([connection] { connection->RunKeeper(); }) {}
 
   ~TokenHsm() override {
-    connection_->StopProbe();
+    connection_->StopKeeper();
     const SteadyTime give_up = std::chrono::steady_clock::now() + kStopWait;
-    static_cast<void>(probe_.JoinUntil(give_up));
+    static_cast<void>(keeper_.JoinUntil(give_up));
     control_.WaitUntilIdle(give_up);
     connection_->Silence();
   }
@@ -54,36 +82,47 @@ class TokenHsm final : public Hsm {
   Status DestroyKey(const CkaId& id, SteadyTime deadline) override {
     return control_.Destroy(id, deadline);
   }
+  Result<ExaminedKey> ExamineKey(const CkaId& id, KeySpec spec, SteadyTime deadline) override {
+    return control_.Examine(id, spec, deadline);
+  }
   Result<Bytes> GenerateRandom(std::size_t size_bytes, SteadyTime deadline) override {
     return control_.Random(size_bytes, deadline);
   }
   std::vector<Bytes> ListKeys() const override {
     return connection_->handles().List(connection_->anchor_id());
   }
+  std::size_t outstanding() const override { return queue_.outstanding(); }
   std::size_t open_sessions() const override { return connection_->pool().open_sessions(); }
+  std::size_t session_budget() const override { return connection_->pool().budget(); }
+  RecoveryCounts recoveries() const override { return connection_->recoveries(); }
+  HungCalls hung_calls() const override { return queue_.hung_calls(); }
 
  private:
   std::shared_ptr<Connection> connection_;
   KeyControl control_;
   MacQueue queue_;
-  TokenThread probe_;
+  TokenThread keeper_;
 };
 
 }  // namespace
 
 Result<LocalToken, OpenError> OpenLocal(const TokenOptions& options, const TokenRecord& anchor,
-                                        RandomSource& random, EventSink events) {
+                                        RandomSource& random, EventSink events,
+                                        std::function<void()> too_many_hung) {
   HALLMARK_ASSIGN_OR_RETURN(const std::shared_ptr<Connection> connection,
                             Connection::Open(options, anchor, random, std::move(events)));
   HALLMARK_ASSIGN_OR_RETURN(SecretBytes sealing_key, connection->DeriveSecret(kSealingKeyText));
-  return LocalToken{std::make_unique<TokenHsm>(connection), connection, std::move(sealing_key)};
+  return LocalToken{std::make_unique<TokenHsm>(connection, std::move(too_many_hung)), connection,
+                    std::move(sealing_key)};
 }
 
 Result<OpenToken, OpenError> Open(const TokenOptions& options, const TokenRecord& anchor,
-                                  RandomSource& random, EventSink events) {
+                                  RandomSource& random, EventSink events,
+                                  std::function<void()> too_many_hung) {
   if (options.hosts > 0) return host::OpenHosted(options, anchor, std::move(events));
-  HALLMARK_ASSIGN_OR_RETURN(LocalToken token,
-                            OpenLocal(options, anchor, random, std::move(events)));
+  HALLMARK_ASSIGN_OR_RETURN(
+      LocalToken token,
+      OpenLocal(options, anchor, random, std::move(events), std::move(too_many_hung)));
   return OpenToken{std::move(token.hsm), MakeAnchorSealer(std::move(token.sealing_key))};
 }
 

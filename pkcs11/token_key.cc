@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <span>
 
 namespace hallmark::pkcs11 {
 namespace {
@@ -31,23 +33,24 @@ CkResult<CK_ULONG> ReadUlong(Session& session, CK_OBJECT_HANDLE key, CK_ATTRIBUT
   return value;
 }
 
-CkResult<bool> ReadFlag(Session& session, CK_OBJECT_HANDLE key, CK_ATTRIBUTE_TYPE type) {
-  HALLMARK_ASSIGN_OR_RETURN(const Bytes bytes, session.ReadAttribute(key, type));
-  if (bytes.size() != sizeof(CK_BBOOL)) {
-    return Unexpected(CkFault{CKR_ATTRIBUTE_VALUE_INVALID, "C_GetAttributeValue"});
-  }
-  return bytes[0] != std::byte{CK_FALSE};
-}
-
-// The first attribute that is not as asked; empty if all are.
-CkResult<std::string> FindWeakness(Session& session, CK_OBJECT_HANDLE key,
-                                   const KeyRequest& request) {
-  for (const RequiredFlag& required : RequiredFlags(request.modifiable)) {
+// "CKA_SIGN is false", of the first flag that is not as required; empty if all are.
+CkResult<std::string> FindOtherFlag(Session& session, CK_OBJECT_HANDLE key,
+                                    std::span<const RequiredFlag> flags) {
+  for (const RequiredFlag& required : flags) {
     HALLMARK_ASSIGN_OR_RETURN(const bool value, ReadFlag(session, key, required.type));
     if (value != required.value) {
       return std::string(required.name) + " is " + (value ? "true" : "false");
     }
   }
+  return std::string();
+}
+
+// The first attribute that is not as asked; empty if all are.
+CkResult<std::string> FindWeakness(Session& session, CK_OBJECT_HANDLE key,
+                                   const KeyRequest& request) {
+  HALLMARK_ASSIGN_OR_RETURN(const std::string other,
+                            FindOtherFlag(session, key, RequiredFlags(request.modifiable)));
+  if (!other.empty()) return other;
   HALLMARK_ASSIGN_OR_RETURN(const CK_ULONG type, ReadUlong(session, key, CKA_KEY_TYPE));
   if (type != CKK_GENERIC_SECRET) return std::string("CKA_KEY_TYPE is not CKK_GENERIC_SECRET");
   HALLMARK_ASSIGN_OR_RETURN(const CK_ULONG size, ReadUlong(session, key, CKA_VALUE_LEN));
@@ -60,6 +63,24 @@ CkResult<std::string> FindWeakness(Session& session, CK_OBJECT_HANDLE key,
 }
 
 }  // namespace
+
+CkResult<bool> ReadFlag(Session& session, CK_OBJECT_HANDLE key, CK_ATTRIBUTE_TYPE type) {
+  HALLMARK_ASSIGN_OR_RETURN(const Bytes bytes, session.ReadAttribute(key, type));
+  if (bytes.size() != sizeof(CK_BBOOL)) {
+    return Unexpected(CkFault{CKR_ATTRIBUTE_VALUE_INVALID, "C_GetAttributeValue"});
+  }
+  return bytes[0] != std::byte{CK_FALSE};
+}
+
+CkResult<std::string> FindWeaknessOfForeign(Session& session, CK_OBJECT_HANDLE key) {
+  static constexpr std::array kFlags{
+      RequiredFlag{CKA_TOKEN, "CKA_TOKEN", true},
+      RequiredFlag{CKA_SIGN, "CKA_SIGN", true},
+      RequiredFlag{CKA_SENSITIVE, "CKA_SENSITIVE", true},
+      RequiredFlag{CKA_EXTRACTABLE, "CKA_EXTRACTABLE", false},
+  };
+  return FindOtherFlag(session, key, kFlags);
+}
 
 Result<MadeKey, KeyRefusal> MakeKey(Session& session, CK_MECHANISM_TYPE mechanism,
                                     const KeyRequest& request) {

@@ -41,6 +41,12 @@ struct KeyRefusal {
 Result<MadeKey, KeyRefusal> MakeKey(Session& session, CK_MECHANISM_TYPE mechanism,
                                     const KeyRequest& request);
 
+// What makes a key that somebody else brought here too weak for us, as "CKA_EXTRACTABLE is true";
+// empty: nothing does. Other usages than MACs are its owner's affair.
+CkResult<std::string> FindWeaknessOfForeign(Session& session, CK_OBJECT_HANDLE key);
+
+CkResult<bool> ReadFlag(Session& session, CK_OBJECT_HANDLE key, CK_ATTRIBUTE_TYPE type);
+
 // Makes what a file-backed token wrote durable; does nothing for an empty path.
 // Errors: a text that names the path.
 Result<void, std::string> SyncFileSystem(const std::filesystem::path& path);

@@ -372,6 +372,7 @@ void Table<TokenRecord>::BindRest(Statement& statement, const TokenRecord& recor
   statement.Bind(record.manufacturer);
   statement.Bind(ByteView(record.anchor_cka_id));
   statement.Bind(ByteView(record.anchor_check_value));
+  statement.Bind(std::int64_t{record.drained ? 1 : 0});
 }
 
 Result<TokenRecord> Table<TokenRecord>::Read(Row& row, const Site&) {
@@ -382,6 +383,7 @@ Result<TokenRecord> Table<TokenRecord>::Read(Row& row, const Site&) {
   record.manufacturer = row.Text();
   record.anchor_cka_id = row.Blob<std::tuple_size_v<CkaId>>();
   record.anchor_check_value = row.Blob<std::tuple_size_v<KeyCheckValue>>();
+  record.drained = row.Flag();
   return record;
 }
 

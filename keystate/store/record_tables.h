@@ -56,7 +56,7 @@ HALLMARK_STORE_TABLE(AccessKeyRecord, "access_key", access_keys, 1, "access_key_
 HALLMARK_STORE_TABLE(SignatureMarkRecord, "signature_mark", signature_marks, 1, "access_key_id",
                      "until");
 HALLMARK_STORE_TABLE(TokenRecord, "token", tokens, 1, "token_id", "label", "serial", "manufacturer",
-                     "anchor_cka_id", "anchor_check_value");
+                     "anchor_cka_id", "anchor_check_value", "drained");
 HALLMARK_STORE_TABLE(ClientTokenRecord, "client_token", client_tokens, 2, "principal_id",
                      "client_token", "request_hash", "key_id");
 

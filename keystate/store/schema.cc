@@ -163,7 +163,12 @@ CREATE TABLE signature_mark (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array kMigrations{kFirst, kTagsAndDeletion, kGrantsAndPrincipals, kSignatureMarks};
+constexpr std::string_view kDrainedTokens = R"sql(
+ALTER TABLE token ADD COLUMN drained INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+constexpr std::array kMigrations{kFirst, kTagsAndDeletion, kGrantsAndPrincipals, kSignatureMarks,
+                                 kDrainedTokens};
 
 }  // namespace
 

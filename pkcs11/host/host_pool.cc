@@ -138,9 +138,27 @@ TokenHosts HostPool::counts() const {
 std::size_t HostPool::open_sessions() const {
   std::size_t sessions = 0;
   for (const std::shared_ptr<Link>& link : Links()) {
-    if (link->available()) sessions += link->open_sessions();
+    if (link->available()) sessions += link->state().open_sessions;
   }
   return sessions;
+}
+
+std::size_t HostPool::session_budget() const {
+  std::size_t sessions = 0;
+  for (const std::shared_ptr<Link>& link : Links()) {
+    if (link->available()) sessions += link->state().session_budget;
+  }
+  return sessions;
+}
+
+RecoveryCounts HostPool::recoveries() const {
+  RecoveryCounts counts;
+  MutexLock lock(mu_);
+  for (const Slot& slot : slots_) {
+    if (slot.link != nullptr) counts += slot.link->state().recoveries;
+  }
+  counts += past_recoveries_;
+  return counts;
 }
 
 void HostPool::Remember(const std::vector<Bytes>& keys) {
@@ -256,6 +274,7 @@ void HostPool::Retire(SteadyTime now) {
         }
       }
       if (served) ++replacements_;
+      past_recoveries_ += link->state().recoveries;
       if (!opened_ && !failure_) {
         failure_ = OpenError{OpenFailure::kTokenError,
                              "the token host " + program_.string() +

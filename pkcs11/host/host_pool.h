@@ -54,7 +54,11 @@ class HostPool final : private LinkListener {
 
   bool available() const { return Pick() != nullptr; }
   TokenHosts counts() const HALLMARK_EXCLUDES(mu_);
+  // Of all hosts that serve.
   std::size_t open_sessions() const HALLMARK_EXCLUDES(mu_);
+  std::size_t session_budget() const HALLMARK_EXCLUDES(mu_);
+  // By all hosts that ever were.
+  RecoveryCounts recoveries() const HALLMARK_EXCLUDES(mu_);
 
   // The keys as a host last listed them, and what was made and destroyed since.
   void Remember(const std::vector<Bytes>& keys) HALLMARK_EXCLUDES(mu_);
@@ -102,6 +106,8 @@ class HostPool final : private LinkListener {
   ConditionVariable changed_;
   std::vector<Slot> slots_ HALLMARK_GUARDED_BY(mu_);
   std::uint64_t replacements_ HALLMARK_GUARDED_BY(mu_) = 0;
+  // By hosts that are no more.
+  RecoveryCounts past_recoveries_ HALLMARK_GUARDED_BY(mu_);
   bool news_ HALLMARK_GUARDED_BY(mu_) = false;
   bool stopping_ HALLMARK_GUARDED_BY(mu_) = false;
   // Whether any host has served yet, and why the last one that failed did.

@@ -20,6 +20,8 @@ using std::chrono::milliseconds;
 
 // How long a call that was interrupted waits for another host, within its deadline.
 constexpr std::chrono::seconds kPatience{2};
+// Hang limits that one MAC may take, if each of the two hosts it is sent to hangs; and a margin.
+constexpr int kLongestComputation = 3;
 // How long ListKeys waits for a host, before it tells what it knows.
 constexpr std::chrono::seconds kListPatience{5};
 
@@ -52,6 +54,7 @@ class HostedSigner final : public MacComputer {
   }
 
   void Idle() override {}
+  void Retire() override {}
 
  private:
   Answer Ask(Link& link, const MacKey& key, ByteView message) const {
@@ -86,8 +89,11 @@ class HostedHsm final : public Hsm {
         queue_(std::in_place,
                MacQueueOptions{pool->options().token_id,
                                pool->options().hosts * pool->workers_per_host(),
-                               pool->options().max_queued},
-               [&pool] { return std::make_unique<HostedSigner>(pool); }) {}
+                               pool->options().max_queued,
+                               kLongestComputation * pool->options().host_hang_limit + kPatience},
+               [pool] { return std::make_unique<HostedSigner>(pool); },
+               // A host that hangs is replaced, and told of, by the pool.
+               HungCallEvents{[](std::size_t /*now*/) {}, [] {}}) {}
 
   ~HostedHsm() override {
     queue_.reset();
@@ -111,6 +117,13 @@ class HostedHsm final : public Hsm {
                               (Request<Generated>(FrameType::kGenerate, FrameType::kGenerated,
                                                   {id, spec}, deadline, id)));
     return made.key;
+  }
+
+  Result<ExaminedKey> ExamineKey(const CkaId& id, KeySpec spec, SteadyTime deadline) override {
+    HALLMARK_ASSIGN_OR_RETURN(const Examined examined,
+                              (Request<Examined>(FrameType::kExamine, FrameType::kExamined,
+                                                 {id, spec}, deadline, id)));
+    return examined.key;
   }
 
   Status DestroyKey(const CkaId& id, SteadyTime deadline) override {
@@ -139,7 +152,11 @@ class HostedHsm final : public Hsm {
     return keys->ids;
   }
 
+  std::size_t outstanding() const override { return queue_->outstanding(); }
   std::size_t open_sessions() const override { return pool_->open_sessions(); }
+  std::size_t session_budget() const override { return pool_->session_budget(); }
+  RecoveryCounts recoveries() const override { return pool_->recoveries(); }
+  HungCalls hung_calls() const override { return queue_->hung_calls(); }
   std::optional<TokenHosts> hosts() const override { return pool_->counts(); }
 
  private:

@@ -9,9 +9,9 @@ namespace {
 
 SteadyTime Now() { return std::chrono::steady_clock::now(); }
 
-// Whether this may answer a request that changes a key, and what it says of the key.
+// Whether this answers a request that concerns one key, and what it says of the key.
 std::optional<bool> KeyExistsAfter(FrameType answer) {
-  if (answer == FrameType::kGenerated) return true;
+  if (answer == FrameType::kGenerated || answer == FrameType::kExamined) return true;
   if (answer == FrameType::kDestroyed) return false;
   return std::nullopt;
 }
@@ -86,6 +86,11 @@ std::string Link::why_killed() const {
   return why_killed_;
 }
 
+State Link::state() const {
+  MutexLock lock(mu_);
+  return state_;
+}
+
 bool Link::HasOverdue(SteadyTime now) const {
   const auto overdue = [now](const auto& entry) { return entry.second.overdue <= now; };
   MutexLock lock(mu_);
@@ -154,7 +159,8 @@ bool Link::Handle(Frame frame) {
       available_.store(state->available);
       const SteadyTime out_since = state->available ? SteadyTime::max() : Now();
       out_since_.store(out_since.time_since_epoch().count(), std::memory_order_relaxed);
-      open_sessions_.store(state->open_sessions);
+      MutexLock lock(mu_);
+      state_ = *state;
       return true;
     }
     case FrameType::kEvent: {
@@ -164,6 +170,7 @@ bool Link::Handle(Frame frame) {
     }
     case FrameType::kTag:
     case FrameType::kGenerated:
+    case FrameType::kExamined:
     case FrameType::kDestroyed:
     case FrameType::kRandomBytes:
     case FrameType::kKeys:
@@ -172,6 +179,7 @@ bool Link::Handle(Frame frame) {
     case FrameType::kHello:
     case FrameType::kMac:
     case FrameType::kGenerate:
+    case FrameType::kExamine:
     case FrameType::kDestroy:
     case FrameType::kRandom:
     case FrameType::kList:

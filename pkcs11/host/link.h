@@ -28,7 +28,7 @@ class LinkListener {
   virtual void OnReady(Link& link, Ready& ready) = 0;
   virtual void OnCannotOpen(Link& link, const CannotOpen& failure) = 0;
   virtual void OnEvent(const Event& event) = 0;
-  // A request to make or destroy the key has succeeded, in time or not; before it is answered.
+  // A request to make, examine or destroy the key has succeeded, in time or not; before it is answered.
   virtual void OnKeyChanged(const Link& link, const KeyChanged& change) = 0;
   // The process has ended or is being killed, and every request was answered.
   virtual void OnLost(Link& link) = 0;
@@ -65,7 +65,8 @@ class Link {
   bool lost() const { return lost_.load(); }
   // It is ready and its token answers.
   bool available() const { return ready_.load() && available_.load() && !lost_.load(); }
-  std::size_t open_sessions() const { return open_sessions_.load(); }
+  // As it last told.
+  State state() const HALLMARK_EXCLUDES(mu_);
   std::size_t load() const { return load_.load(std::memory_order_relaxed); }
   // When the oldest MAC under way was sent; max if there is none.
   SteadyTime oldest_mac() const {
@@ -113,7 +114,6 @@ class Link {
   std::atomic<bool> ready_{false};
   std::atomic<bool> lost_{false};
   std::atomic<bool> available_{true};
-  std::atomic<std::size_t> open_sessions_{0};
   std::atomic<std::size_t> load_{0};
   std::atomic<SteadyTime::rep> oldest_mac_{SteadyTime::max().time_since_epoch().count()};
   std::atomic<SteadyTime::rep> out_since_{SteadyTime::max().time_since_epoch().count()};
@@ -122,6 +122,7 @@ class Link {
   std::uint64_t next_id_ HALLMARK_GUARDED_BY(mu_) = 1;
   PendingMap macs_ HALLMARK_GUARDED_BY(mu_);
   PendingMap others_ HALLMARK_GUARDED_BY(mu_);
+  State state_ HALLMARK_GUARDED_BY(mu_);
   std::string why_killed_ HALLMARK_GUARDED_BY(mu_);
 
   std::jthread reader_;

@@ -150,7 +150,9 @@ bool Host::Open(const Hello& hello) {
       self->channel_.Send(FrameType::kEvent, 0, Encode(Event{severity, text}));
     }
   };
-  Result<LocalToken, OpenError> token = OpenLocal(hello.token, hello.anchor, random_, events);
+  // A call that hangs is noticed by hallmarkd, which ends this process.
+  Result<LocalToken, OpenError> token =
+      OpenLocal(hello.token, hello.anchor, random_, events, nullptr);
   if (!token.has_value()) {
     const OpenError& error = token.error();
     channel_.Send(FrameType::kCannotOpen, 0, Encode(CannotOpen{error.failure, error.message}));
@@ -203,6 +205,7 @@ bool Host::Handle(const Frame& frame) {
     case FrameType::kMac:
       return HandleMac(frame);
     case FrameType::kGenerate:
+    case FrameType::kExamine:
     case FrameType::kDestroy:
     case FrameType::kRandom:
     case FrameType::kList:
@@ -214,6 +217,7 @@ bool Host::Handle(const Frame& frame) {
     case FrameType::kCannotOpen:
     case FrameType::kTag:
     case FrameType::kGenerated:
+    case FrameType::kExamined:
     case FrameType::kDestroyed:
     case FrameType::kRandomBytes:
     case FrameType::kKeys:
@@ -278,6 +282,9 @@ void Host::Control(FrameType type, std::uint64_t id, const ControlRequest& reque
   if (type == FrameType::kGenerate) {
     const Result<GeneratedKey> key = hsm_->GenerateKey(request.cka_id, request.spec, deadline);
     SendResult(id, key, FrameType::kGenerated, Generated{key.has_value() ? *key : GeneratedKey{}});
+  } else if (type == FrameType::kExamine) {
+    const Result<ExaminedKey> key = hsm_->ExamineKey(request.cka_id, request.spec, deadline);
+    SendResult(id, key, FrameType::kExamined, Examined{key.has_value() ? *key : ExaminedKey{}});
   } else if (type == FrameType::kDestroy) {
     SendResult(id, hsm_->DestroyKey(request.cka_id, deadline), FrameType::kDestroyed, Done{});
   } else if (type == FrameType::kRandom) {
@@ -296,7 +303,8 @@ void Host::SendError(std::uint64_t id, const Error& error) {
 }
 
 void Host::SendStateIfNew() {
-  const State state{hsm_->available(), hsm_->open_sessions()};
+  const State state{hsm_->available(), hsm_->open_sessions(), hsm_->session_budget(),
+                    hsm_->recoveries()};
   MutexLock lock(state_mu_);
   if (sent_state_ == state) return;
   sent_state_ = state;

@@ -19,7 +19,7 @@
 namespace hallmark::pkcs11::host {
 
 // Changes with anything in this file.
-inline constexpr std::uint32_t kWireVersion = 1;
+inline constexpr std::uint32_t kWireVersion = 2;
 inline constexpr std::size_t kMaxMessageBytes = 4096;
 inline constexpr std::size_t kMaxTextBytes = 4096;
 
@@ -28,6 +28,7 @@ enum class FrameType : std::uint8_t {
   kHello = 1,
   kMac,
   kGenerate,
+  kExamine,
   kDestroy,
   kRandom,
   kList,
@@ -37,6 +38,7 @@ enum class FrameType : std::uint8_t {
   kCannotOpen,
   kTag,
   kGenerated,
+  kExamined,
   kDestroyed,
   kRandomBytes,
   kKeys,
@@ -171,7 +173,7 @@ struct MacRequest {
   }
 };
 
-// Generate, Destroy, Random and List; each uses what it needs.
+// Generate, Examine, Destroy, Random and List; each uses what it needs.
 struct ControlRequest {
   CkaId cka_id{};
   KeySpec spec = KeySpec::kHmac256;
@@ -187,7 +189,7 @@ struct ControlRequest {
   }
 };
 
-// Another host made or destroyed this key.
+// Another host made, destroyed or examined this key.
 struct KeyChanged {
   CkaId cka_id{};
   bool exists = false;
@@ -215,8 +217,10 @@ struct Octets {
   }
 };
 
-struct Generated {
-  GeneratedKey key{};
+// GeneratedKey or ExaminedKey.
+template <class Key>
+struct KeyFacts {
+  Key key{};
 
   template <class Coder, class Self>
   static void Code(Coder& coder, Self& self) {
@@ -224,6 +228,9 @@ struct Generated {
     coder.Flag(self.key.local);
   }
 };
+
+using Generated = KeyFacts<GeneratedKey>;
+using Examined = KeyFacts<ExaminedKey>;
 
 struct Keys {
   std::vector<Bytes> ids{};
@@ -237,11 +244,19 @@ struct Keys {
 struct State {
   bool available = false;
   std::uint64_t open_sessions = 0;
+  std::uint64_t session_budget = 0;
+  RecoveryCounts recoveries{};
 
   template <class Coder, class Self>
   static void Code(Coder& coder, Self& self) {
     coder.Flag(self.available);
     coder.Number(self.open_sessions);
+    coder.Number(self.session_budget);
+    coder.Number(self.recoveries.replaced_sessions);
+    coder.Number(self.recoveries.renewals);
+    coder.Number(self.recoveries.repairs);
+    coder.Number(self.recoveries.reinitialisations);
+    coder.Number(self.recoveries.outages);
   }
   friend bool operator==(const State&, const State&) = default;
 };

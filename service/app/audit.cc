@@ -40,6 +40,7 @@ AuditEvent EventOf(const CallContext& call) {
           .request_id = call.request_id,
           .key_arn = call.key_arn,
           .decided_by = call.decided_by,
+          .token_id = call.token_id,
           .started = call.started};
 }
 

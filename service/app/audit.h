@@ -29,6 +29,7 @@ struct AuditEvent {
   std::string_view request_id{};
   std::string_view key_arn{};     // empty: the call is about no key
   std::string_view decided_by{};  // "key policy: Let Alice in"
+  std::string_view token_id{};    // that was asked last; empty: none was
   SteadyTime started{};
   // Refusals of strangers since the last record of one, which have none of their own.
   std::int64_t unrecorded = 0;

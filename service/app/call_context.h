@@ -51,6 +51,8 @@ struct CallContext {
   std::string key_arn;
   // The statement or grant that decided, with its kind: "key policy: Let Alice in".
   std::string decided_by;
+  // The token that computed, or failed to; empty: none was asked.
+  std::string token_id;
 };
 
 using CallPtr = std::shared_ptr<CallContext>;

@@ -1,5 +1,7 @@
 #include "service/app/deletion_sweeper.h"
 
+#include "service/app/token_use.h"
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -48,6 +50,18 @@ std::vector<KeyView> CondemnedIn(const StoreImage& image) {
 
 bool IsDue(const KeyRecord& key, WallTime now) {
   return key.state == KeyState::kPendingDeletion && key.deletion_date && *key.deletion_date <= now;
+}
+
+Status DestroyOn(const DeletionSweeper::Parts& parts, const BindingRecord& binding) {
+  const TokenSet::Token* const token = parts.tokens.Find(binding.token_id);
+  if (token == nullptr) {
+    return Fail(Exception::kDependencyTimeoutException, "The token is not configured.",
+                "token " + binding.token_id);
+  }
+  // Somebody else's: released, not destroyed.
+  if (!binding.owned) return {};
+  if (!token->usable()) return NotUsable(*token);
+  return token->hsm().DestroyKey(binding.cka_id, parts.clock.SteadyNow() + kDestroyLimit);
 }
 
 std::string Minutes(milliseconds jump) {
@@ -185,24 +199,26 @@ void DeletionSweeper::Condemn(const KeyViewPtr& view) {
   condemned_.push_back(std::move(key));
 }
 
-bool DeletionSweeper::Destroy(const KeyView& key) {
+bool DeletionSweeper::Obstacles::AreInTheWayOf(const KeyView& key) const {
+  return store || std::any_of(key.bindings.begin(), key.bindings.end(), [&](const auto& binding) {
+           return tokens.contains(binding.token_id);
+         });
+}
+
+void DeletionSweeper::Destroy(const KeyView& key, Obstacles& obstacles) {
   std::vector<StoreWrite> writes;
   for (const BindingRecord& binding : key.bindings) {
-    Status destroyed;
-    if (binding.token_id != parts_.hsm.token_id()) {
-      destroyed = Fail(Exception::kDependencyTimeoutException, "The token is not configured.",
-                       "token " + binding.token_id);
-    } else if (binding.owned) {
-      destroyed = parts_.hsm.DestroyKey(binding.cka_id, parts_.clock.SteadyNow() + kDestroyLimit);
-    }
+    const Status destroyed = DestroyOn(parts_, binding);
     if (!destroyed.has_value()) {
       listener_(Event::kWaiting, "deletion sweeper: " + key.arn +
                                      " has ended, and its object on token " + binding.token_id +
                                      " is not destroyed yet: " + ToString(destroyed.error()));
-      return false;
+      obstacles.tokens.insert(binding.token_id);
+      continue;
     }
     writes.push_back(Remove(binding));
   }
+  if (obstacles.AreInTheWayOf(key)) return;
   writes.push_back(Remove(key.material));
   writes.push_back(Remove(key.key));
   const auto usage = parts_.last_usage.Find(key.key.id);
@@ -212,35 +228,41 @@ bool DeletionSweeper::Destroy(const KeyView& key) {
     listener_(Event::kWaiting, "deletion sweeper: " + key.arn +
                                    " is destroyed, and its records are not removed yet: " +
                                    ToString(removed.error()));
-    return false;
+    obstacles.store = true;
+    return;
   }
   parts_.last_usage.Forget(key.key.id);
   listener_(Event::kDestroyed, "deletion sweeper: " + key.arn + " has been destroyed");
-  return true;
 }
 
-bool DeletionSweeper::DestroyCondemned(const std::stop_token& stop) {
-  // The first failure ends the pass: a token that does not answer would cost its limit each time.
-  while (!condemned_.empty() && !stop.stop_requested() && Destroy(condemned_.back())) {
-    condemned_.pop_back();
-  }
+void DeletionSweeper::DestroyCondemned(const std::stop_token& stop, Obstacles& obstacles) {
+  std::erase_if(condemned_, [&](const KeyView& key) {
+    if (stop.stop_requested() || obstacles.AreInTheWayOf(key)) return false;
+    Destroy(key, obstacles);
+    return !obstacles.AreInTheWayOf(key);
+  });
   MutexLock lock(mu_);
   being_destroyed_ = condemned_.size();
-  return condemned_.empty();
 }
 
 void DeletionSweeper::Sweep(const std::stop_token& stop) {
   const WallTime now = parts_.clock.Now();
   const bool plausible = TimeIsPlausible(now);
-  // What has ended goes first; while a token does not destroy it, no other key is ended.
-  if (!DestroyCondemned(stop) || !plausible) return;
-  for (const KeyId& id : parts_.keys.DueForDeletion(now, kMaxPerSweep)) {
-    if (stop.stop_requested()) return;
+  Obstacles obstacles;
+  // What has ended goes first; no other key is ended that could not be destroyed.
+  DestroyCondemned(stop, obstacles);
+  if (!plausible) return;
+  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+  std::size_t ended = 0;
+  for (const KeyId& id : parts_.keys.DueForDeletion(now, kAll)) {
+    if (stop.stop_requested() || ended == kMaxPerSweep) break;
     // Looked at again: its deletion may have been cancelled while others were ended.
     const KeyViewPtr view = parts_.keys.Find(id);
-    if (view != nullptr && IsDue(view->key, now)) Condemn(view);
+    if (view == nullptr || !IsDue(view->key, now) || obstacles.AreInTheWayOf(*view)) continue;
+    Condemn(view);
+    ++ended;
   }
-  DestroyCondemned(stop);
+  DestroyCondemned(stop, obstacles);
 }
 
 }  // namespace hallmark::app

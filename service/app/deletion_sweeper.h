@@ -3,18 +3,19 @@
 
 #include "keystate/client_tokens.h"
 #include "keystate/clock.h"
-#include "keystate/hsm.h"
 #include "keystate/key_directory.h"
 #include "keystate/key_store.h"
 #include "keystate/last_usage.h"
 #include "keystate/mutex.h"
 #include "keystate/result.h"
+#include "keystate/token_set.h"
 #include "service/app/audit.h"
 
 #include <chrono>
 #include <cstddef>
 #include <functional>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -43,7 +44,7 @@ class DeletionSweeper {
     ClientTokens& client_tokens;
     LastUsage& last_usage;
     KeyStore& store;
-    Hsm& hsm;
+    TokenSet& tokens;
     const Clock& clock;
     // Null: nothing is recorded.
     AuditSink* audit = nullptr;
@@ -94,10 +95,17 @@ class DeletionSweeper {
   // Stores the record, then takes over both as one.
   Status Write(SweeperRecord next, const std::optional<Baseline>& baseline) HALLMARK_EXCLUDES(mu_);
   void Condemn(const KeyViewPtr& view) HALLMARK_EXCLUDES(mu_);
-  // True when nothing of the key is left.
-  bool Destroy(const KeyView& key);
-  // True when nothing is left that has ended.
-  bool DestroyCondemned(const std::stop_token& stop) HALLMARK_EXCLUDES(mu_);
+  // What one sweep has found out: a token that does not answer would cost its limit for each key.
+  struct Obstacles {
+    std::set<std::string> tokens;
+    bool store = false;
+
+    bool AreInTheWayOf(const KeyView& key) const;
+  };
+  // Destroys the key's objects and removes its records; what keeps it from that is added.
+  void Destroy(const KeyView& key, Obstacles& obstacles);
+  // All that have ended, but for those that an obstacle is in the way of.
+  void DestroyCondemned(const std::stop_token& stop, Obstacles& obstacles) HALLMARK_EXCLUDES(mu_);
 
   const Parts parts_;
   const Listener listener_;

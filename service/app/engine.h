@@ -3,7 +3,6 @@
 
 #include "keystate/client_tokens.h"
 #include "keystate/clock.h"
-#include "keystate/hsm.h"
 #include "keystate/ids.h"
 #include "keystate/key_directory.h"
 #include "keystate/key_store.h"
@@ -12,9 +11,11 @@
 #include "keystate/principal_directory.h"
 #include "keystate/random.h"
 #include "keystate/sealer.h"
+#include "keystate/token_set.h"
 #include "service/app/audit.h"
 #include "service/app/call_context.h"
 #include "service/app/key_quota.h"
+#include "service/app/mac_rates.h"
 #include "service/app/worker_pool.h"
 
 #include <functional>
@@ -36,7 +37,8 @@ struct Engine {
   LastUsage& last_usage;
   KeyQuota& key_quota;
   KeyStore& store;
-  Hsm& hsm;
+  TokenSet& tokens;
+  // Of the default token.
   Sealer& sealer;
   Clock& clock;
   RandomSource& random;
@@ -51,6 +53,7 @@ struct Engine {
   // The highest time that was ever seen: a clock that was put back must not bring a deletion
   // nearer.
   std::function<WallTime()> time_seen = [] { return WallTime{}; };
+  MacRates* mac_rates = nullptr;  // null: no rates
 };
 
 }  // namespace hallmark::app

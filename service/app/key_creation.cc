@@ -1,6 +1,7 @@
 #include "service/app/key_creation.h"
 
 #include "keystate/ids.h"
+#include "service/app/token_use.h"
 
 #include <array>
 #include <chrono>
@@ -43,7 +44,7 @@ Result<Draft> MakeDraft(Engine& engine, NewKey wanted) {
               .policy_hash = wanted.policy->record.hash},
       .material = {.key_id = id},
       .binding = {
-          .key_id = id, .token_id = engine.hsm.token_id(), .creator_instance = engine.instance_id}};
+          .key_id = id, .token_id = wanted.token->id(), .creator_instance = engine.instance_id}};
   draft.policy = std::move(wanted.policy);
   engine.random.Fill(draft.binding.cka_id);
   HALLMARK_RETURN_IF_ERROR(MergeTags(id, wanted.tags, &draft.tags));
@@ -61,12 +62,12 @@ enum class Generation { kOver, kPerhapsUnderWay };
 // and while the object may still come into being: it is all that names the object, and the next
 // start removes both. Only the client token is always freed, for the caller's retry.
 // Whether nothing is left.
-bool Undo(Engine& engine, const Draft& draft, Generation generation) {
+bool Undo(Engine& engine, Hsm& hsm, const Draft& draft, Generation generation) {
   std::vector<StoreWrite> writes;
   bool destroyed = false;
   if (draft.retry) writes.push_back(Remove(*draft.retry));
   if (generation == Generation::kOver &&
-      engine.hsm.DestroyKey(draft.binding.cka_id, engine.clock.SteadyNow() + kUndoLimit)) {
+      hsm.DestroyKey(draft.binding.cka_id, engine.clock.SteadyNow() + kUndoLimit)) {
     destroyed = true;
     writes.insert(writes.end(), {Remove(draft.binding), Remove(draft.material), Remove(draft.key)});
     for (const TagRecord& tag : draft.tags) writes.push_back(Remove(tag));
@@ -76,12 +77,10 @@ bool Undo(Engine& engine, const Draft& draft, Generation generation) {
 
 Result<KeyRecord> Make(Engine& engine, NewKey wanted, SteadyTime deadline) {
   // Asked before anything is written: refusals must not leave records behind.
-  if (!engine.hsm.available()) {
-    return Fail(Exception::kDependencyTimeoutException,
-                "The token that holds the keys did not do what was asked; repeat the request.",
-                "token " + engine.hsm.token_id() + " is out");
-  }
-  HALLMARK_ASSIGN_OR_RETURN(KeyQuota::Place place, engine.key_quota.Take(wanted.account));
+  if (!wanted.token->usable()) return NotUsable(*wanted.token);
+  Hsm& hsm = wanted.token->hsm();
+  HALLMARK_ASSIGN_OR_RETURN(KeyQuota::Place place,
+                            engine.key_quota.Take(wanted.account, wanted.token->id()));
   HALLMARK_ASSIGN_OR_RETURN(Draft draft, MakeDraft(engine, std::move(wanted)));
   std::vector<StoreWrite> intent{Put(draft.policy->record), Put(draft.key), Put(draft.material),
                                  Put(draft.binding)};
@@ -100,12 +99,11 @@ Result<KeyRecord> Make(Engine& engine, NewKey wanted, SteadyTime deadline) {
   }
   draft.Stamp(*intended);
 
-  Result<GeneratedKey> generated =
-      engine.hsm.GenerateKey(draft.binding.cka_id, draft.key.spec, deadline);
+  Result<GeneratedKey> generated = hsm.GenerateKey(draft.binding.cka_id, draft.key.spec, deadline);
   if (!generated) {
     // The token is waited for until the deadline, no longer.
     const bool undone = Undo(
-        engine, draft,
+        engine, hsm, draft,
         engine.clock.SteadyNow() < deadline ? Generation::kOver : Generation::kPerhapsUnderWay);
     // Or short deadlines would be a way round the quota.
     if (!undone) place.Keep();

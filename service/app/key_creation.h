@@ -25,6 +25,8 @@ struct NewKey {
   TagList tags;
   StoredPolicyPtr policy;
   std::optional<RetryToken> retry;
+  // Makes and holds it.
+  const TokenSet::Token* token;
 };
 
 // Makes the key, or returns the one that an equal request with the same client token made before,

@@ -42,6 +42,19 @@ void FillMetadata(const KeyRecord& key, const std::string& arn, v1::KeyMetadata*
   metadata->set_multi_region(key.id.multi_region());
 }
 
+void FillHolders(const Engine& engine, const KeyView& view, v1::DescribeKeyResponse* response) {
+  std::size_t configured = 0;
+  for (const BindingRecord& binding : view.bindings) {
+    const TokenSet::Token* const token = engine.tokens.Find(binding.token_id);
+    v1::KeyHolder* holder = response->add_holders();
+    holder->set_token(binding.token_id);
+    holder->set_available(token != nullptr && token->usable());
+    *holder->mutable_verified() = ToProto(binding.verified_at);
+    if (token != nullptr) ++configured;
+  }
+  response->set_can_fail_over(configured > 1);
+}
+
 std::string_view KmsNameOf(v1::KeySpec spec) {
   return proto::KmsName(*v1::KeySpec_descriptor()->FindValueByNumber(spec));
 }
@@ -95,6 +108,15 @@ Result<KeySpec> RequestedSpec(const v1::CreateKeyRequest& request) {
         "HMAC_224, HMAC_256, HMAC_384 or HMAC_512.");
   }
   return *hmac;
+}
+
+// The token that is to make the key.
+Result<const TokenSet::Token*> RequestedToken(const Engine& engine,
+                                              const v1::CreateKeyRequest& request) {
+  if (!request.has_token()) return &engine.tokens.default_token();
+  if (const TokenSet::Token* const token = engine.tokens.Find(request.token())) return token;
+  return Fail(Exception::kValidationException,
+              "There is no token '" + request.token() + "': name one of the configuration.");
 }
 
 // What is part of KMS and not of Hallmark is refused, never ignored.
@@ -161,7 +183,9 @@ Status CreateKey(Engine& engine, CallContext& call, const v1::CreateKeyRequest& 
   HALLMARK_RETURN_IF_ERROR(CheckSupported(request));
   HALLMARK_ASSIGN_OR_RETURN(StoredPolicyPtr policy, FirstPolicy(engine, call, request, context));
 
-  NewKey wanted{account, spec, request.description(), request.tags(), std::move(policy), {}};
+  HALLMARK_ASSIGN_OR_RETURN(const TokenSet::Token* const token, RequestedToken(engine, request));
+
+  NewKey wanted{account, spec, request.description(), request.tags(), std::move(policy), {}, token};
   if (request.has_client_token()) {
     wanted.retry = RetryToken{call.caller->record.unique_id, request.client_token(),
                               Sha256Hex(request.SerializeAsString())};
@@ -178,6 +202,8 @@ Status DescribeKey(Engine& engine, CallContext& call, const v1::DescribeKeyReque
   HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view,
                             AdmitKey(engine, call, request.key_id(), {}, &request.grant_tokens()));
   FillMetadata(view->key, view->arn, response->mutable_key_metadata());
+  // Where an account keeps its keys is not for others.
+  if (view->key.account == call.caller->record.arn.account()) FillHolders(engine, *view, response);
   return {};
 }
 

@@ -11,34 +11,43 @@ Unexpected<Error> Exceeded(const std::string& what, std::size_t limit, std::size
                   std::to_string(usage) + ".");
 }
 
+template <class Key>
+std::size_t CountIn(const std::map<Key, std::size_t>& counts, const Key& key) {
+  const auto found = counts.find(key);
+  return found == counts.end() ? 0 : found->second;
+}
+
+template <class Key>
+void TakeOneFrom(std::map<Key, std::size_t>& counts, const Key& key) {
+  const auto found = counts.find(key);
+  if (--found->second == 0) counts.erase(found);
+}
+
 }  // namespace
 
 KeyQuota::Place::~Place() {
-  if (quota_ != nullptr) quota_->GiveBack(account_);
+  if (quota_ != nullptr) quota_->GiveBack(account_, token_id_);
 }
 
-Result<KeyQuota::Place> KeyQuota::Take(const AccountId& account) {
+Result<KeyQuota::Place> KeyQuota::Take(const AccountId& account, const std::string& token_id) {
   MutexLock lock(mu_);
-  const auto being_made = being_made_.find(account);
-  const std::size_t of_account =
-      keys_.CountKeysOf(account) + (being_made == being_made_.end() ? 0 : being_made->second);
+  const std::size_t of_account = keys_.CountKeysOf(account) + CountIn(being_made_, account);
   if (of_account >= limits_.per_account) {
     return Exceeded("account", limits_.per_account, of_account);
   }
-  const std::size_t on_token = keys_.CountKeys() + all_being_made_;
+  const std::size_t on_token = keys_.CountKeysOn(token_id) + CountIn(being_made_on_, token_id);
   if (limits_.per_token != 0 && on_token >= limits_.per_token) {
     return Exceeded("token", limits_.per_token, on_token);
   }
   ++being_made_[account];
-  ++all_being_made_;
-  return Place(*this, account);
+  ++being_made_on_[token_id];
+  return Place(*this, account, token_id);
 }
 
-void KeyQuota::GiveBack(const AccountId& account) {
+void KeyQuota::GiveBack(const AccountId& account, const std::string& token_id) {
   MutexLock lock(mu_);
-  --all_being_made_;
-  const auto being_made = being_made_.find(account);
-  if (--being_made->second == 0) being_made_.erase(being_made);
+  TakeOneFrom(being_made_, account);
+  TakeOneFrom(being_made_on_, token_id);
 }
 
 }  // namespace hallmark::app

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <map>
+#include <string>
 #include <utility>
 
 namespace hallmark::app {
@@ -15,7 +16,7 @@ namespace hallmark::app {
 struct KeyLimits {
   // Source: KMS developer guide, "Resource quotas". Keys in every state count.
   std::size_t per_account = 100'000;
-  // On one token; 0: as many as the token takes.
+  // On each token; 0: as many as it takes.
   std::size_t per_token = 0;
 };
 
@@ -32,7 +33,9 @@ class KeyQuota {
   class Place {
    public:
     Place(Place&& other) noexcept
-        : quota_(std::exchange(other.quota_, nullptr)), account_(other.account_) {}
+        : quota_(std::exchange(other.quota_, nullptr)),
+          account_(other.account_),
+          token_id_(std::move(other.token_id_)) {}
     Place& operator=(Place&&) = delete;
     ~Place();
 
@@ -41,23 +44,25 @@ class KeyQuota {
 
    private:
     friend class KeyQuota;
-    Place(KeyQuota& quota, const AccountId& account) : quota_(&quota), account_(account) {}
+    Place(KeyQuota& quota, const AccountId& account, std::string token_id)
+        : quota_(&quota), account_(account), token_id_(std::move(token_id)) {}
 
     KeyQuota* quota_;  // null when moved from
     AccountId account_;
+    std::string token_id_;
   };
 
   // Errors: LimitExceededException.
-  Result<Place> Take(const AccountId& account) HALLMARK_EXCLUDES(mu_);
+  Result<Place> Take(const AccountId& account, const std::string& token_id) HALLMARK_EXCLUDES(mu_);
 
  private:
-  void GiveBack(const AccountId& account) HALLMARK_EXCLUDES(mu_);
+  void GiveBack(const AccountId& account, const std::string& token_id) HALLMARK_EXCLUDES(mu_);
 
   const KeyDirectory& keys_;
   const KeyLimits limits_;
   Mutex mu_;  // taken before the directory's
   std::map<AccountId, std::size_t> being_made_ HALLMARK_GUARDED_BY(mu_);
-  std::size_t all_being_made_ HALLMARK_GUARDED_BY(mu_) = 0;
+  std::map<std::string, std::size_t> being_made_on_ HALLMARK_GUARDED_BY(mu_);
 };
 
 }  // namespace hallmark::app

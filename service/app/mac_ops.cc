@@ -9,10 +9,15 @@
 #include "service/app/pipeline.h"
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace hallmark::app {
 namespace {
@@ -41,15 +46,15 @@ Status CheckMessageCrc32c(const Request& request) {
           "of 'message'");
 }
 
-const BindingRecord* BindingOn(const KeyView& view, const Hsm& hsm) {
+const BindingRecord* BindingOn(const KeyView& view, const TokenSet::Token& token) {
   for (const BindingRecord& binding : view.bindings) {
-    if (binding.token_id == hsm.token_id()) return &binding;
+    if (binding.token_id == token.id()) return &binding;
   }
   return nullptr;
 }
 
-// A decided MAC on its way through the token's queue.
-class MacCall : public MacTask {
+// A decided MAC, whichever tokens it is sent to.
+class MacCall {
  public:
   // Turns the tag into the caller's answer.
   using Conclude = std::function<Status(const MacTag& tag, const KeyView& view)>;
@@ -65,17 +70,34 @@ class MacCall : public MacTask {
         conclude_(std::move(conclude)),
         done_(std::move(done)) {}
 
-  ByteView message() const override { return AsBytes(message_); }
-  SteadyTime deadline() const override { return call_->deadline; }
-  bool may_compute_here() const override { return call_->may_hold_up_thread; }
-  bool abandoned() const override { return call_->cancelled.load(std::memory_order_relaxed); }
-
-  Result<MacKey> Admit() override {
-    return Guarded([this] { return Decide(); });
+  ByteView message() const { return AsBytes(message_); }
+  SteadyTime deadline() const { return call_->deadline; }
+  bool may_compute_here() const { return call_->may_hold_up_thread; }
+  bool abandoned() const { return call_->cancelled.load(std::memory_order_relaxed); }
+  std::uint64_t principal() const {
+    return std::hash<std::string_view>{}(caller_->record.unique_id);
   }
 
-  void Finish(Result<MacTag> tag) override {
+  TokenSet::Token* FirstHolder() const { return engine_.tokens.Pick(view_->bindings); }
+  // Another holder, if there is one; those in `tried` have failed the call.
+  TokenSet::Token* NextHolder(std::span<const TokenSet::Token* const> tried) const {
+    // One that was added meanwhile counts. If the key has ended, Admit says so.
+    const KeyViewPtr view = engine_.keys.Find(view_->key.id);
+    return engine_.tokens.Pick((view == nullptr ? *view_ : *view).bindings, tried);
+  }
+  std::string WhyNoHolder() const { return engine_.tokens.WhyNone(view_->bindings); }
+
+  bool may_be_repeated() const { return !abandoned() && engine_.clock.SteadyNow() < deadline(); }
+  std::optional<TokenSet::Handover> BeginHandover() { return engine_.tokens.BeginHandover(); }
+
+  Result<MacKey> AdmitOn(const TokenSet::Token& token) {
+    return Guarded([&] { return Decide(token); });
+  }
+
+  // `token_id`: that was asked last; empty: none was.
+  void Finish(Result<MacTag> tag, const std::string& token_id) {
     TakeOverSecondDecision();
+    call_->token_id = token_id;
     // An answer that comes while Admit still runs is a refusal; only what was decided at first is
     // read.
     if (!tag) {
@@ -103,12 +125,11 @@ class MacCall : public MacTask {
     second_.reset();
   }
 
-  Result<MacKey> Decide() {
+  Result<MacKey> Decide(const TokenSet::Token& token) {
     HALLMARK_ASSIGN_OR_RETURN(const KeyViewPtr view, DecideAgain());
-    const BindingRecord* binding = BindingOn(*view, engine_.hsm);
+    const BindingRecord* binding = BindingOn(*view, token);
     if (binding == nullptr || !view->material.check_value) {
-      return Unexpected(
-          KeyUnavailable(view->arn + " is not bound to token " + engine_.hsm.token_id()));
+      return Unexpected(KeyUnavailable(view->arn + " is not bound to token " + token.id()));
     }
     return MacKey{binding->cka_id, view->key.spec, *view->material.check_value};
   }
@@ -156,6 +177,56 @@ class MacCall : public MacTask {
   std::optional<SecondDecision> second_ HALLMARK_GUARDED_BY(mu_);
 };
 
+// The call on its way through the queue of one token. Each token that is asked has an attempt of
+// its own, since the one before may still look at its own when it is over.
+class MacAttempt final : public MacTask {
+ public:
+  using Tried = std::vector<const TokenSet::Token*>;
+
+  // `tried`: the tokens that were asked before.
+  MacAttempt(std::shared_ptr<MacCall> call, TokenSet::Token& token, Tried tried = {})
+      : call_(std::move(call)), token_(token), tried_(std::move(tried)) {}
+
+  ByteView message() const override { return call_->message(); }
+  SteadyTime deadline() const override { return call_->deadline(); }
+  // Another token's thread must not be held up, nor may its queue's lock be waited for in Finish.
+  bool may_compute_here() const override { return tried_.empty() && call_->may_compute_here(); }
+  std::uint64_t principal() const override { return call_->principal(); }
+  bool abandoned() const override { return call_->abandoned(); }
+  Result<MacKey> Admit() override { return call_->AdmitOn(token_); }
+
+  void Finish(Result<MacTag> tag) override {
+    // Throttling is an answer: load is not taken from one token by overloading the other.
+    const bool failed = !tag && tag.error().exception == Exception::kKeyUnavailableException;
+    if (!failed || !AskAnother()) call_->Finish(std::move(tag), token_.id());
+  }
+
+ private:
+  // Whether another holder has the call now.
+  bool AskAnother() {
+    if (!call_->may_be_repeated()) return false;
+    std::shared_ptr<MacAttempt> next;
+    const auto handover = call_->BeginHandover();
+    if (!handover) return false;
+    TokenSet::Token* other = nullptr;
+    const Status made = Guarded([&]() -> Status {
+      Tried tried = tried_;
+      tried.push_back(&token_);
+      other = call_->NextHolder(tried);
+      if (other != nullptr) next = std::make_shared<MacAttempt>(call_, *other, std::move(tried));
+      return {};
+    });
+    if (!made || next == nullptr) return false;
+    token_.CountFailover();
+    other->hsm().ComputeMac(std::move(next));
+    return true;
+  }
+
+  const std::shared_ptr<MacCall> call_;
+  TokenSet::Token& token_;  // outlives every call
+  const Tried tried_;
+};
+
 template <class Request>
 MacInput InputOf(const Engine& engine, const CallContext& call, const Request& request) {
   MacInput input{FromProto(request.mac_algorithm()), {}};
@@ -180,9 +251,21 @@ Result<KeyViewPtr> DecideOnMac(const Engine& engine, CallContext& call, const Re
 template <class Request>
 void Compute(Engine& engine, const CallPtr& call, const Request& request, KeyViewPtr view,
              MacCall::Conclude conclude, Done done) {
-  engine.hsm.ComputeMac(std::make_shared<MacCall>(engine, call, InputOf(engine, *call, request),
-                                                  request.message(), std::move(view),
-                                                  std::move(conclude), std::move(done)));
+  // Whoever has no right to the key has learned so by now, and nothing of how busy it is.
+  if (engine.mac_rates != nullptr) {
+    Status within = engine.mac_rates->Take(call->caller->record.unique_id, view->key.id,
+                                           engine.clock.SteadyNow());
+    if (!within) return done(std::move(within));
+  }
+  auto mac =
+      std::make_shared<MacCall>(engine, call, InputOf(engine, *call, request), request.message(),
+                                std::move(view), std::move(conclude), std::move(done));
+  TokenSet::Token* const token = mac->FirstHolder();
+  if (token == nullptr) {
+    mac->Finish(Unexpected(KeyUnavailable(mac->WhyNoHolder())), {});
+    return;
+  }
+  token->hsm().ComputeMac(std::make_shared<MacAttempt>(std::move(mac), *token));
 }
 
 }  // namespace
@@ -192,8 +275,9 @@ void GenerateMac(Engine& engine, const CallPtr& call, const v1::GenerateMacReque
   Result<KeyViewPtr> view = DecideOnMac(engine, *call, request);
   if (!view) return done(Unexpected(std::move(view).error()));
   if (request.dry_run()) {
-    if (!engine.hsm.available()) {
-      return done(Unexpected(KeyUnavailable("token " + engine.hsm.token_id() + " is out")));
+    const std::vector<BindingRecord>& holders = (*view)->bindings;
+    if (engine.tokens.Pick(holders) == nullptr) {
+      return done(Unexpected(KeyUnavailable(engine.tokens.WhyNone(holders))));
     }
     return done(DryRunPassed());
   }

@@ -36,15 +36,21 @@ Status ResumeSweeper(MaintenanceAdmin& admin, const v1::ResumeSweeperRequest& /*
 
 Status ListOrphans(MaintenanceAdmin& admin, const v1::ListOrphansRequest& /*request*/,
                    v1::ListOrphansResponse* response) {
-  const std::vector<Bytes> listed = admin.hsm.ListKeys();
+  std::vector<std::vector<Bytes>> listed;
+  for (const TokenSet::Token& token : admin.tokens.tokens()) {
+    listed.push_back(token.hsm().ListKeys());
+  }
   HALLMARK_ASSIGN_OR_RETURN(const StoreImage image, admin.store.Load());
-  // What was destroyed meanwhile, with its record, is none.
-  const std::vector<Bytes> still_listed = admin.hsm.ListKeys();
-  for (const Bytes& id : TakeInventory(listed, image, admin.hsm).orphans) {
-    if (std::find(still_listed.begin(), still_listed.end(), id) == still_listed.end()) continue;
-    v1::TokenObject* object = response->add_objects();
-    object->set_token(admin.hsm.token_id());
-    object->set_cka_id(ToHex(id));
+  auto of_token = listed.begin();
+  for (const TokenSet::Token& token : admin.tokens.tokens()) {
+    // What was destroyed meanwhile, with its record, is none.
+    const std::vector<Bytes> still_listed = token.hsm().ListKeys();
+    for (const Bytes& id : TakeInventory(*of_token++, image, token.hsm()).orphans) {
+      if (std::find(still_listed.begin(), still_listed.end(), id) == still_listed.end()) continue;
+      v1::TokenObject* object = response->add_objects();
+      object->set_token(token.id());
+      object->set_cka_id(ToHex(id));
+    }
   }
   return {};
 }

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "hallmark/v1/admin.pb.h"
-#include "keystate/hsm.h"
 #include "keystate/key_store.h"
 #include "keystate/result.h"
+#include "keystate/token_set.h"
 #include "service/app/deletion_sweeper.h"
 
 #include <functional>
@@ -15,7 +15,7 @@ namespace hallmark::app {
 struct MaintenanceAdmin {
   DeletionSweeper& sweeper;
   KeyStore& store;
-  const Hsm& hsm;
+  const TokenSet& tokens;
   // Makes the next sweep begin now.
   std::function<void()> sweep_now;
 };

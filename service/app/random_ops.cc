@@ -1,5 +1,6 @@
 #include "service/app/operation_functions.h"
 #include "service/app/pipeline.h"
+#include "service/app/token_use.h"
 
 #include <cstddef>
 
@@ -16,7 +17,9 @@ Status GenerateRandom(Engine& engine, CallContext& call, const v1::GenerateRando
                 "Hallmark has no custom key stores: leave out CustomKeyStoreId.");
   }
   const auto size = static_cast<std::size_t>(request.number_of_bytes());
-  HALLMARK_ASSIGN_OR_RETURN(const Bytes random, engine.hsm.GenerateRandom(size, call.deadline));
+  const TokenSet::Token* const token = engine.tokens.FindUsable();
+  if (token == nullptr) return NotUsable(engine.tokens.default_token());
+  HALLMARK_ASSIGN_OR_RETURN(const Bytes random, token->hsm().GenerateRandom(size, call.deadline));
   response->set_plaintext(random.data(), random.size());
   return {};
 }

@@ -262,7 +262,8 @@ class AuditLog::FileSlot final : public Slot {
     out.Name("hallmark");
     out.BeginObject();
     if (!event.decided_by.empty()) out.Member("decidedBy", event.decided_by, kMaxText);
-    out.Member("token", log_.origin_.token_id, kMaxShortText);
+    out.Member("token", event.token_id.empty() ? log_.origin_.token_id : event.token_id,
+               kMaxShortText);
     const auto duration = log_.clock_.SteadyNow() - event.started;
     out.Name("durationMicroseconds");
     out.Number(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());

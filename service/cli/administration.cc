@@ -73,7 +73,7 @@ class NoSealer final : public Sealer {
 // The token of the store, as a daemon would open it.
 Result<pkcs11::OpenToken, std::string> OpenTokenOf(const Home& home, const StoreImage& image,
                                                    RandomSource& random) {
-  const pkcs11::TokenOptions& options = home.config.tokens.front();
+  const pkcs11::TokenOptions& options = home.config.default_options();
   for (const TokenRecord& record : image.tokens) {
     if (record.token_id != options.token_id) continue;
     auto token = pkcs11::Open(options, record, random, [](pkcs11::Severity, const std::string&) {});

@@ -55,6 +55,11 @@ constexpr std::array kExamples{
             "Key=team,Value=orders"},
     Example{"token init",
             "Before the first start of the daemon:", "hallmark token init --home /etc/hallmark"},
+    Example{"token adopt", "The second holder of a key whose object was cloned to token backup:",
+            "hallmark token adopt --key-id 7f4aba53-e15c-42ad-bafe-3359afae217d --token backup "
+            "--cka-id 00112233445566778899aabbccddeeff"},
+    Example{"token drain",
+            "Before a token is taken out for maintenance:", "hallmark token drain --token main"},
     Example{"completion", "For bash, for this user:",
             "hallmark completion bash > ~/.local/share/bash-completion/completions/hallmark"},
 };

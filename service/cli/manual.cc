@@ -155,7 +155,8 @@ std::string DaemonManual(const std::string& version) {
           Item("64", "The command line is wrong.") + Item("69", "The token is absent.") +
           Item("70", "The token answered with an error.") + Item("71", "A port is in use.") +
           Item("74", "The store cannot be read or written.") +
-          Item("75", "Another daemon holds the store.") + Item("77", "The token refused the PIN.") +
+          Item("75", "Another daemon holds the store, or too many calls to the token hang.") +
+          Item("77", "The token refused the PIN.") +
           Item("78", "The configuration or the certificates are wrong, or the store is newer.");
   page += Section("CONFIGURATION") +
           Prose(

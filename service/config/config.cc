@@ -103,14 +103,41 @@ void ReadTokens(const toml::table& file, Config& config, Mistakes& mistakes) {
     return;
   }
   for (const auto& [id, node] : *tokens) ReadToken(id.str(), node, config, mistakes);
-  if (tokens->size() > 1) {
+}
+
+// Which token is the default one, and that no two sections are about one token.
+void CheckTokens(const toml::table& file, const Config& config, Mistakes& mistakes) {
+  const auto line_of = [&file](std::string_view key) {
+    const toml::node* const node = file.at_path(key).node();
+    return node == nullptr ? std::int64_t{0} : std::int64_t{node->source().begin.line};
+  };
+  const auto line_of_token = [&](const TokenOptions& token) {
+    return line_of(Qualified(kTokenSection, token.token_id));
+  };
+  const auto has_id = [&](const TokenOptions& token) {
+    return token.token_id == config.default_token;
+  };
+  if (config.tokens.empty()) return;
+  if (config.default_token.empty() && config.tokens.size() > 1) {
     std::int64_t last = 0;
-    for (const auto& [id, node] : *tokens)
-      last = std::max<std::int64_t>(last, node.source().begin.line);
-    mistakes.Add(last, kTokenSection,
-                 std::to_string(tokens->size()) +
-                     " tokens are configured, and this release serves one; keep one section "
-                     "[token.<id>]");
+    for (const TokenOptions& token : config.tokens) last = std::max(last, line_of_token(token));
+    mistakes.Add(last, "default_token",
+                 "missing, while " + std::to_string(config.tokens.size()) +
+                     " tokens are configured; name the one that makes new keys");
+  } else if (!config.default_token.empty() &&
+             std::none_of(config.tokens.begin(), config.tokens.end(), has_id)) {
+    mistakes.Add(
+        line_of("default_token"), "default_token",
+        "there is no section [token." + config.default_token + "]; name one that is there");
+  }
+  for (auto token = config.tokens.begin(); token != config.tokens.end(); ++token) {
+    const auto first = std::find_if(config.tokens.begin(), token, [&](const TokenOptions& other) {
+      return other.module == token->module && other.uri == token->uri;
+    });
+    if (first == token || token->uri.empty()) continue;
+    mistakes.Add(line_of_token(*token), Qualified(kTokenSection, token->token_id),
+                 "names the token that " + Qualified(kTokenSection, first->token_id) +
+                     " names, too; keep one of them");
   }
 }
 
@@ -213,6 +240,7 @@ Config Read(const std::filesystem::path& file, Named files, Mistakes& mistakes) 
     ReadTokens(table, config, mistakes);
     ResolvePaths(folder, config);
     CheckWhole(table, config, mistakes);
+    CheckTokens(table, config, mistakes);
     if (files == Named::kChecked) CheckFiles(table, config, mistakes);
   } catch (const toml::parse_error& failure) {
     mistakes.Add(failure.source().begin.line, "",
@@ -222,6 +250,13 @@ Config Read(const std::filesystem::path& file, Named files, Mistakes& mistakes) 
 }
 
 }  // namespace
+
+const TokenOptions& Config::default_options() const {
+  const auto found = std::find_if(tokens.begin(), tokens.end(), [&](const TokenOptions& token) {
+    return token.token_id == default_token;
+  });
+  return found == tokens.end() ? tokens.front() : *found;
+}
 
 Result<Config, std::vector<ConfigError>> LoadConfig(const std::filesystem::path& file) {
   Mistakes mistakes(file.string());

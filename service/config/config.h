@@ -52,7 +52,9 @@ struct Config {
 
   struct Limits {
     std::size_t keys_per_account = 100'000;
-    std::size_t keys_per_token = 0;  // 0: as many as the token takes
+    std::size_t keys_per_token = 0;             // 0: as many as the token takes
+    std::size_t principal_macs_per_second = 0;  // 0: any
+    std::size_t key_macs_per_second = 0;        // 0: any
   } limits;
 
   // Unix socket for administration and health probes.
@@ -72,7 +74,11 @@ struct Config {
   // Where every decision is recorded.
   std::filesystem::path audit_file = "audit.jsonl";
 
-  std::vector<pkcs11::TokenOptions> tokens;  // exactly one for now
+  std::vector<pkcs11::TokenOptions> tokens;  // at least one
+  // Makes the keys whose maker names no token, and seals. Empty: the only one.
+  std::string default_token;
+
+  const pkcs11::TokenOptions& default_options() const;
 };
 
 // A mistake in a configuration file: "hallmarkd.toml:12: grpc.listen: …".

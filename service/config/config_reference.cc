@@ -11,6 +11,11 @@ constexpr std::array kTop{
     KeyHelp{"endpoints_file", "\"\"", true,
             "File into which the daemon writes the addresses it listens on, once it serves; for "
             "scripts that use port 0. Empty: none is written."},
+    KeyHelp{
+        "default_token", "\"\"", true,
+        "Id of the token that makes the keys for which CreateKey names none. Needed where several "
+        "are configured, and not to be changed: markers, grant tokens and secret access keys "
+        "come from its anchor, so it must be there at every start. Empty: the only one."},
 };
 constexpr std::array kSite{
     KeyHelp{"partition", "\"aws\"", true, "The second part of every ARN."},
@@ -74,8 +79,14 @@ constexpr std::array kTls{
 constexpr std::array kLimits{
     KeyHelp{"keys_per_account", "100000", true, "Keys of one account; at least 1."},
     KeyHelp{"keys_per_token", "0", true,
-            "Keys on the token. Some tokens become slow, or fail, long before they refuse. 0: as "
+            "Keys on each token. Some tokens become slow, or fail, long before they refuse. 0: as "
             "many as it takes."},
+    KeyHelp{
+        "principal_macs_per_second", "0", true,
+        "MACs per second that one principal may have made or verified, a second's worth of them "
+        "at once; what is beyond is ThrottlingException. GenerateMac's dry runs do not count. At "
+        "most 1000000. 0: any number."},
+    KeyHelp{"key_macs_per_second", "0", true, "The same for one key, whoever uses it."},
 };
 constexpr std::array kAdmin{
     KeyHelp{"socket", "\"admin.sock\"", true,
@@ -126,6 +137,13 @@ constexpr std::array kToken{
             "processors, within what the token allows."},
     KeyHelp{"max_queued", "4096", true,
             "MACs that may wait for a session; more are refused at once. 1 to 1000000."},
+    KeyHelp{"hung_call_limit_ms", "30000", true,
+            "Milliseconds after which a MAC that the token has not answered, nor by the caller's "
+            "deadline, counts as hung for ever: its thread and session are replaced. 100 to "
+            "3600000."},
+    KeyHelp{"max_hung_calls", "16", true,
+            "Hung MACs that are replaced at a time; at most 1024. At one more the daemon ends with "
+            "exit status 75, for its supervisor to start another. 0: at the first."},
     KeyHelp{"key_copies", "false", true,
             "true: new keys are made so that copies of them can be kept in sessions "
             "(CKA_MODIFIABLE), which some tokens need to be fast. It cannot be changed for a key "
@@ -141,8 +159,8 @@ constexpr std::array kReference{
     SectionHelp{"sigv4", "How their requests are signed.", kSigv4},
     SectionHelp{"tls", "Who we are to callers, and whom we let connect.", kTls},
     SectionHelp{"limits",
-                "How many keys there may be, in every state; CreateKey beyond is "
-                "LimitExceededException.",
+                "How many keys there may be, in every state (CreateKey beyond is "
+                "LimitExceededException), and how often they may be used.",
                 kLimits},
     SectionHelp{"admin", "", kAdmin},
     SectionHelp{"store", "", kStore},
@@ -151,8 +169,10 @@ constexpr std::array kReference{
     SectionHelp{"audit", "", kAudit},
     SectionHelp{
         "token.main",
-        "The token that holds the keys: exactly one for now. \"main\" is its id, under which "
-        "the store knows it.",
+        "A token that holds keys; each has a section like this. \"main\" is its id, under which "
+        "the "
+        "store knows it. One that is not there at the start is taken up when it appears, but for "
+        "the default one.",
         kToken},
 };
 

@@ -108,7 +108,7 @@ AdminFront::Method AdminFront::MethodOf(std::string_view name, Receive receive,
 }
 
 AdminFront::AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& maintenance,
-                       const app::Engine& engine, app::WorkerPool& pool,
+                       app::TokenAdmin& tokens, const app::Engine& engine, app::WorkerPool& pool,
                        std::chrono::milliseconds max_call_duration, FinishedSink on_finished)
     : principals_(principals),
       pool_(pool),
@@ -129,6 +129,11 @@ AdminFront::AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& m
   HALLMARK_SERVE(GetSweeper, maintenance)
   HALLMARK_SERVE(ResumeSweeper, maintenance)
   HALLMARK_SERVE(ListOrphans, maintenance)
+  HALLMARK_SERVE(ListTokens, tokens)
+  HALLMARK_SERVE(GetToken, tokens)
+  HALLMARK_SERVE(DrainToken, tokens)
+  HALLMARK_SERVE(ResumeToken, tokens)
+  HALLMARK_SERVE(AdoptKey, tokens)
 #undef HALLMARK_SERVE
   methods_.push_back(
       MethodOf("Explain", &Service::RequestExplain, &app::ExplainForOperator, engine));

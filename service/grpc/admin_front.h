@@ -9,6 +9,7 @@
 #include "service/app/engine.h"
 #include "service/app/maintenance_ops.h"
 #include "service/app/stranger_budget.h"
+#include "service/app/token_ops.h"
 #include "service/app/worker_pool.h"
 #include "service/grpc/queued_call.h"
 
@@ -42,7 +43,7 @@ class AdminFront final : public QueuedService {
   // that has waited for `max_call_duration`, or for longer than its client does, is not begun; nor
   // is one that the engine's audit log cannot record.
   AdminFront(app::PrincipalAdmin& principals, app::MaintenanceAdmin& maintenance,
-             const app::Engine& engine, app::WorkerPool& pool,
+             app::TokenAdmin& tokens, const app::Engine& engine, app::WorkerPool& pool,
              std::chrono::milliseconds max_call_duration, FinishedSink on_finished);
   ~AdminFront() override;
 

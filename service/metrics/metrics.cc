@@ -3,6 +3,7 @@
 #include "keystate/mutex.h"
 #include "keystate/operation.h"
 
+#include <array>
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -24,42 +25,93 @@ std::string_view OutcomeName(const Status& status) {
   return status.has_value() ? "OK" : Describe(status.error().exception).name;
 }
 
+// One series of every token. Rows of one name stand together.
+struct TokenMetric {
+  const char* name;
+  const char* help;
+  prometheus::MetricType type;
+  const char* step;  // label; null: none
+  double (*value)(const TokenSet::Token& token);
+};
+
+constexpr auto kGauge = prometheus::MetricType::Gauge;
+constexpr auto kCounter = prometheus::MetricType::Counter;
+constexpr const char* kRecoveries = "hallmark_token_recoveries_total";
+constexpr const char* kRecoveriesHelp =
+    "What was done to keep the token in service: session (another one taken), login (logged in and "
+    "scanned again), device (brought back while callers waited), module (initialised again).";
+
+using Token = TokenSet::Token;
+
+double Of(std::uint64_t count) { return static_cast<double>(count); }
+
+const std::array kTokenMetrics{
+    TokenMetric{"hallmark_token_available", "1 while the token answers, 0 while it is out.", kGauge,
+                nullptr, [](const Token& token) { return token.hsm().available() ? 1.0 : 0.0; }},
+    TokenMetric{"hallmark_token_drained", "1 while an operator has taken the token out of use.",
+                kGauge, nullptr, [](const Token& token) { return token.drained() ? 1.0 : 0.0; }},
+    TokenMetric{"hallmark_token_sessions", "Sessions open on the token.", kGauge, nullptr,
+                [](const Token& token) { return Of(token.hsm().open_sessions()); }},
+    TokenMetric{"hallmark_token_session_budget",
+                "Sessions that may be open on the token, as far as it has told.", kGauge, nullptr,
+                [](const Token& token) { return Of(token.hsm().session_budget()); }},
+    TokenMetric{"hallmark_token_outstanding",
+                "MACs that wait for the token or are under way on it.", kGauge, nullptr,
+                [](const Token& token) { return Of(token.hsm().outstanding()); }},
+    TokenMetric{"hallmark_token_failovers_total",
+                "MACs that the token failed and that were sent to another.", kCounter, nullptr,
+                [](const Token& token) { return Of(token.failovers()); }},
+    TokenMetric{kRecoveries, kRecoveriesHelp, kCounter, "session",
+                [](const Token& token) { return Of(token.hsm().recoveries().replaced_sessions); }},
+    TokenMetric{kRecoveries, kRecoveriesHelp, kCounter, "login",
+                [](const Token& token) { return Of(token.hsm().recoveries().renewals); }},
+    TokenMetric{kRecoveries, kRecoveriesHelp, kCounter, "device",
+                [](const Token& token) { return Of(token.hsm().recoveries().repairs); }},
+    TokenMetric{kRecoveries, kRecoveriesHelp, kCounter, "module",
+                [](const Token& token) { return Of(token.hsm().recoveries().reinitialisations); }},
+    TokenMetric{"hallmark_token_hung_calls",
+                "Calls that were written off and have not come back since.", kGauge, nullptr,
+                [](const Token& token) { return Of(token.hsm().hung_calls().now); }},
+    TokenMetric{"hallmark_token_calls_written_off_total", "Calls whose threads were given up.",
+                kCounter, nullptr,
+                [](const Token& token) { return Of(token.hsm().hung_calls().written_off); }},
+    TokenMetric{"hallmark_token_outages_total", "How often the token went out of service.",
+                kCounter, nullptr,
+                [](const Token& token) { return Of(token.hsm().recoveries().outages); }},
+};
+
 }  // namespace
 
 // Asks the tokens when it is scraped: a gauge that is set on change can be forgotten.
 class Metrics::TokenCollector : public prometheus::Collectable {
  public:
-  void Watch(const Hsm& hsm) {
+  void Watch(const TokenSet& tokens) {
     MutexLock lock(mu_);
-    tokens_.push_back(&hsm);
+    tokens_ = &tokens;
   }
 
   std::vector<prometheus::MetricFamily> Collect() const override {
-    prometheus::MetricFamily available =
-        Gauge("hallmark_token_available", "1 while the token answers, 0 while it is out.");
-    prometheus::MetricFamily sessions =
-        Gauge("hallmark_token_sessions", "Sessions open on the token.");
+    std::vector<prometheus::MetricFamily> families;
     MutexLock lock(mu_);
-    for (const Hsm* hsm : tokens_) {
-      available.metric.push_back(Value(*hsm, hsm->available() ? 1 : 0));
-      sessions.metric.push_back(Value(*hsm, static_cast<double>(hsm->open_sessions())));
+    if (tokens_ == nullptr) return families;
+    for (const TokenMetric& row : kTokenMetrics) {
+      if (families.empty() || families.back().name != row.name) {
+        families.push_back({row.name, row.help, row.type, {}});
+      }
+      for (const TokenSet::Token& token : tokens_->tokens()) {
+        prometheus::ClientMetric& metric = families.back().metric.emplace_back();
+        metric.label.push_back({"token", token.id()});
+        if (row.step != nullptr) metric.label.push_back({"step", row.step});
+        (row.type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) =
+            row.value(token);
+      }
     }
-    return {std::move(available), std::move(sessions)};
+    return families;
   }
 
  private:
-  static prometheus::MetricFamily Gauge(const char* name, const char* help) {
-    return {name, help, prometheus::MetricType::Gauge, {}};
-  }
-  static prometheus::ClientMetric Value(const Hsm& hsm, double value) {
-    prometheus::ClientMetric metric;
-    metric.label.push_back({"token", hsm.token_id()});
-    metric.gauge.value = value;
-    return metric;
-  }
-
   mutable Mutex mu_;
-  std::vector<const Hsm*> tokens_ HALLMARK_GUARDED_BY(mu_);
+  const TokenSet* tokens_ HALLMARK_GUARDED_BY(mu_) = nullptr;  // null: none yet
 };
 
 Metrics::Metrics(Clock& clock)
@@ -127,7 +179,7 @@ Result<std::string> Metrics::Listen(const std::string& address) {
          std::to_string(exposer_->GetListeningPorts().front());
 }
 
-void Metrics::WatchToken(const Hsm& hsm) { tokens_->Watch(hsm); }
+void Metrics::WatchTokens(const TokenSet& tokens) { tokens_->Watch(tokens); }
 
 void Metrics::StopListening() { exposer_.reset(); }
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "keystate/clock.h"
-#include "keystate/hsm.h"
 #include "keystate/result.h"
+#include "keystate/token_set.h"
 #include "service/app/call_context.h"
 
 #include <prometheus/counter.h>
@@ -37,8 +37,9 @@ class Metrics {
   // Errors: DependencyTimeoutException when the address cannot be bound.
   Result<std::string> Listen(const std::string& address);
 
-  // Shows whether the token is available, and its sessions, as of each scrape. `hsm` outlives this.
-  void WatchToken(const Hsm& hsm);
+  // Shows of each token whether it is available, and what it has to do, as of each scrape. `tokens`
+  // outlives this.
+  void WatchTokens(const TokenSet& tokens);
 
   // Ends the listener: no scrape looks at a token from then on.
   void StopListening();

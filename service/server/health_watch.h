@@ -1,22 +1,24 @@
-// Readiness: what probes are told follows the token and the audit log.
+// Readiness: what probes are told follows the tokens and the audit log. One token that can be used
+// is enough.
 #pragma once
 
-#include "keystate/hsm.h"
+#include "keystate/token_set.h"
 #include "service/audit/audit_file.h"
 #include "service/log/log.h"
 
 #include <functional>
 #include <stop_token>
 #include <thread>
+#include <vector>
 
 namespace hallmark::service {
 
-// The token is asked now and then, since it does not tell: what probes see lags by 200 ms.
+// The tokens are asked now and then, since they do not tell: what probes see lags by 200 ms.
 class HealthWatch {
  public:
   // `set_serving` is called at once, and whenever the answer has changed; from the watch's own
   // thread, but for the first time. What is passed outlives the watch.
-  HealthWatch(const Hsm& hsm, audit::AuditFile& audit, Log& log,
+  HealthWatch(const TokenSet& tokens, audit::AuditFile& audit, Log& log,
               std::function<void(bool)> set_serving);
   // Waits for the thread's end: `set_serving` is not called after it.
   ~HealthWatch() = default;
@@ -24,9 +26,12 @@ class HealthWatch {
   HealthWatch& operator=(const HealthWatch&) = delete;
 
  private:
-  void Follow(const std::stop_token& stop, bool available);
+  void Follow(const std::stop_token& stop, bool usable, std::vector<bool> shown);
 
-  const Hsm& hsm_;
+  // Logs which tokens have changed since it was last asked.
+  bool AnyUsable(std::vector<bool>& shown) const;
+
+  const TokenSet& tokens_;
   audit::AuditFile& audit_;
   Log& log_;
   const std::function<void(bool)> set_serving_;

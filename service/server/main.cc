@@ -61,7 +61,8 @@ int Serve(const std::string& file, Signals& signals) {
     for (const auto& mistake : config.error()) Complain(mistake.message);
     return EX_CONFIG;
   }
-  auto server = Server::Start(*config);
+  // A call that hangs can only be ended with its process: the supervisor starts another.
+  auto server = Server::Start(*config, [&signals] { signals.EndWith(EX_TEMPFAIL); });
   if (!server.has_value()) {
     Complain(server.error().message);
     return server.error().exit_code;
@@ -74,7 +75,7 @@ int Serve(const std::string& file, Signals& signals) {
     }
   }
   server->reset();
-  return EX_OK;
+  return signals.exit_code();
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ Maintenance::Maintenance(const app::DeletionSweeper::Parts& parts, const StoreIm
       log_(log),
       metrics_(metrics),
       sweeper_(parts, image, [this](auto event, const auto& text) { Tell(event, text); }),
-      admin_{sweeper_, parts.store, parts.hsm, [this] { task_->Wake(); }} {
+      admin_{sweeper_, parts.store, parts.tokens, [this] { task_->Wake(); }} {
   task_.emplace(kInterval, [this](const std::stop_token& stop) { Work(stop); });
 }
 

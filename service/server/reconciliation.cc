@@ -18,12 +18,17 @@ namespace {
 
 constexpr std::chrono::seconds kDestroyLimit{10};
 
+// A clone of a token's object has the CKA_ID of the first.
+bool SameBinding(const BindingRecord& a, const BindingRecord& b) {
+  return a.key_id == b.key_id && a.material_number == b.material_number && a.token_id == b.token_id;
+}
+
 // The records that end with an unfinished creation.
 std::vector<StoreWrite> RecordsOf(const StoreImage& image, const BindingRecord& unfinished) {
   std::vector<StoreWrite> writes{Remove(unfinished)};
   const bool bound_elsewhere =
       std::any_of(image.bindings.begin(), image.bindings.end(), [&](const BindingRecord& other) {
-        return other.key_id == unfinished.key_id && other.cka_id != unfinished.cka_id;
+        return other.key_id == unfinished.key_id && !SameBinding(other, unfinished);
       });
   // A second binding is a life of its own: then only this one was never finished.
   if (bound_elsewhere) return writes;
@@ -44,9 +49,8 @@ std::vector<StoreWrite> RecordsOf(const StoreImage& image, const BindingRecord& 
 }
 
 void Forget(StoreImage& image, const BindingRecord& removed) {
-  std::erase_if(image.bindings, [&](const BindingRecord& binding) {
-    return binding.key_id == removed.key_id && binding.cka_id == removed.cka_id;
-  });
+  std::erase_if(image.bindings,
+                [&](const BindingRecord& binding) { return SameBinding(binding, removed); });
   const auto names_key = [&](const auto& record) { return record.key_id == removed.key_id; };
   if (std::any_of(image.bindings.begin(), image.bindings.end(), names_key)) return;
   std::erase_if(image.materials, names_key);

@@ -1,4 +1,4 @@
-// What the store says against what the token holds, once at start.
+// What the store says against what a token holds, once when it is there.
 #pragma once
 
 #include "keystate/client_tokens.h"
@@ -21,6 +21,14 @@ struct ReconciliationReport {
   std::size_t left_open = 0;  // creations that could not be removed; tried again at the next start
   std::size_t orphans = 0;    // token objects that no record names
   std::size_t missing = 0;    // ready bindings whose token object is not there
+
+  ReconciliationReport& operator+=(const ReconciliationReport& other) {
+    rolled_back += other.rolled_back;
+    left_open += other.left_open;
+    orphans += other.orphans;
+    missing += other.missing;
+    return *this;
+  }
 };
 
 // Told of what an operator should know, one line each.

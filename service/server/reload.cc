@@ -51,6 +51,7 @@ void Refuse(const std::vector<ConfigError>& mistakes, const LiveParts& parts) {
 
 void Apply(Prepared prepared, const Config& running, const LiveParts& parts) {
   const FrontLimits limits = LimitsOf(running, parts.log);
+  parts.mac_rates.Set(MacLimitsOf(running));
   parts.key_door.SetLimits(limits.grpc);
   parts.key_front.set_max_call_duration(running.grpc.max_call_duration);
   parts.admin_front.set_max_call_duration(running.grpc.max_call_duration);
@@ -68,6 +69,10 @@ void Apply(Prepared prepared, const Config& running, const LiveParts& parts) {
 net::TlsFiles TlsFilesOf(const Config& config) {
   return {config.tls.certificate, config.tls.private_key, config.tls.client_ca,
           config.tls.trust_domains};
+}
+
+app::MacRates::Limits MacLimitsOf(const Config& config) {
+  return {config.limits.principal_macs_per_second, config.limits.key_macs_per_second};
 }
 
 void TellOfTrustDomains(const net::TlsMaterial& tls, Log& log) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "keystate/result.h"
+#include "service/app/mac_rates.h"
 #include "service/audit/audit_file.h"
 #include "service/authn/peer_identity.h"
 #include "service/config/config.h"
@@ -19,6 +20,7 @@
 namespace hallmark::service {
 
 net::TlsFiles TlsFilesOf(const Config& config);
+app::MacRates::Limits MacLimitsOf(const Config& config);
 
 // Says in the log which trust domains nobody can come from.
 void TellOfTrustDomains(const net::TlsMaterial& tls, Log& log);
@@ -42,6 +44,7 @@ struct LiveParts {
   grpc_front::AdminFront& admin_front;
   AwsFront* aws_front;  // null: not served
   audit::AuditFile& audit_file;
+  app::MacRates& mac_rates;
 };
 
 // Applies the live keys of `wanted` to the daemon and to `running`, reads the TLS files, opens the

@@ -6,11 +6,12 @@
 #include "keystate/last_usage.h"
 #include "keystate/principal_directory.h"
 #include "keystate/store/sqlite_store.h"
-#include "pkcs11/token_hsm.h"
 #include "service/app/admin_ops.h"
 #include "service/app/engine.h"
 #include "service/app/key_quota.h"
+#include "service/app/mac_rates.h"
 #include "service/app/principal_loading.h"
+#include "service/app/token_ops.h"
 #include "service/app/worker_pool.h"
 #include "service/audit/audit_log.h"
 #include "service/authn/peer_identity.h"
@@ -31,6 +32,7 @@
 #include "service/server/maintenance.h"
 #include "service/server/reconciliation.h"
 #include "service/server/reload.h"
+#include "service/server/tokens.h"
 #include "service/system/system.h"
 
 #include <grpcpp/security/server_credentials.h>
@@ -41,6 +43,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -71,7 +74,8 @@ std::string NewInstanceId(RandomSource& random) {
 // Start goes down the members; Stop ends whatever has threads, in the order that it names.
 class Server::Impl {
  public:
-  explicit Impl(const Config& config) : config_(config) {}
+  Impl(const Config& config, std::function<void()> ask_for_end)
+      : config_(config), ask_for_end_(std::move(ask_for_end)) {}
   ~Impl() { Stop(); }
 
   Result<void, StartError> Start();
@@ -81,7 +85,7 @@ class Server::Impl {
   Result<void, StartError> OpenLog();
   Result<void, StartError> OpenStore();
   Result<void, StartError> OpenSockets();
-  Result<void, StartError> OpenToken();
+  Result<void, StartError> OpenTokens();
   Result<void, StartError> LoadImage();
   Result<void, StartError> OpenFronts();
   Result<void, StartError> OpenAwsFront(const net::ConnectionLimits& limits);
@@ -91,6 +95,7 @@ class Server::Impl {
   void Stop();
 
   Config config_;  // its live keys change by Reload, on main's thread as everything that reads them
+  const std::function<void()> ask_for_end_;
   SystemClock clock_;
   OsRandom random_;
   const std::string instance_id_ = NewInstanceId(random_);
@@ -106,10 +111,10 @@ class Server::Impl {
   std::optional<net::Listener> key_listener_;
   std::optional<net::Listener> aws_listener_;
   std::optional<net::Listener> admin_listener_;
-  pkcs11::OpenToken token_;
+  std::unique_ptr<Tokens> tokens_;
   std::unique_ptr<audit::AuditFile> audit_file_;
   std::optional<audit::AuditLog> audit_log_;
-  std::optional<Metrics> metrics_;  // after the token, which scrapes look at
+  std::optional<Metrics> metrics_;  // after the tokens, which scrapes look at
   std::string metrics_address_;
   std::optional<ConnectionReporter> grpc_reporter_;
   std::optional<ConnectionReporter> aws_reporter_;
@@ -119,11 +124,13 @@ class Server::Impl {
   ClientTokens client_tokens_;
   LastUsage last_usage_;
   std::optional<app::KeyQuota> key_quota_;
+  app::MacRates mac_rates_;
   std::optional<app::WorkerPool> control_;
   std::optional<app::WorkerPool> token_control_;
   std::optional<app::WorkerPool> admin_pool_;
   std::optional<app::Engine> engine_;
   std::optional<app::PrincipalAdmin> principal_admin_;
+  std::optional<app::TokenAdmin> token_admin_;
   std::optional<Maintenance> maintenance_;
   std::optional<authn::PeerAuthenticator> authenticator_;
   std::optional<grpc_front::GrpcFront> key_front_;
@@ -139,10 +146,10 @@ Result<void, StartError> Server::Impl::Start() {
   HALLMARK_RETURN_IF_ERROR(OpenStore());
   // Before the token: a PIN is not tried for a daemon that could not serve anyway.
   HALLMARK_RETURN_IF_ERROR(OpenSockets());
-  HALLMARK_RETURN_IF_ERROR(OpenToken());
+  HALLMARK_RETURN_IF_ERROR(OpenTokens());
   HALLMARK_RETURN_IF_ERROR(LoadImage());
   HALLMARK_RETURN_IF_ERROR(OpenFronts());
-  health_watch_.emplace(*token_.hsm, *audit_file_, *log_,
+  health_watch_.emplace(tokens_->set(), *audit_file_, *log_,
                         [this](bool serving) { SetServing(serving); });
   // Last: who waits for the file finds a daemon that serves.
   return PublishEndpoints();
@@ -205,35 +212,28 @@ Result<void, StartError> Server::Impl::OpenSockets() {
   return {};
 }
 
-Result<void, StartError> Server::Impl::OpenToken() {
-  const pkcs11::TokenOptions& options = config_.tokens.front();
-  const auto anchor =
-      std::find_if(image_.tokens.begin(), image_.tokens.end(),
-                   [&](const TokenRecord& token) { return token.token_id == options.token_id; });
-  if (anchor == image_.tokens.end()) {
-    return CannotStart(EX_UNAVAILABLE, "token " + options.token_id +
-                                           ": the store knows no anchor for it; run "
-                                           "`hallmark token init` once");
-  }
-  auto token = pkcs11::Open(options, *anchor, random_, TokenEvents(*log_));
-  if (!token.has_value()) {
-    return TokenFailed(std::move(token).error());
-  }
-  token_ = *std::move(token);
+Result<void, StartError> Server::Impl::OpenTokens() {
+  auto tokens = Tokens::Open({config_, image_, *store_, instance_id_, clock_, log_, ask_for_end_});
+  if (!tokens.has_value()) return Unexpected(std::move(tokens).error());
+  tokens_ = *std::move(tokens);
   return {};
 }
 
 Result<void, StartError> Server::Impl::LoadImage() {
-  const auto reconciled = Reconcile(
-      image_, instance_id_, *token_.hsm, *store_, clock_, [this](const std::string& text) {
-        log_->Write(LogLevel::kWarning, "reconciliation", {{"text", text}});
-      });
-  if (!reconciled.has_value()) return StoreFailed(reconciled.error());
+  ReconciliationReport sum;
+  for (Hsm* const hsm : tokens_->present()) {
+    const auto reconciled =
+        Reconcile(image_, instance_id_, *hsm, *store_, clock_, [this](const std::string& text) {
+          log_->Write(LogLevel::kWarning, "reconciliation", {{"text", text}});
+        });
+    if (!reconciled.has_value()) return StoreFailed(reconciled.error());
+    sum += *reconciled;
+  }
   log_->Write(LogLevel::kInfo, "reconciled",
-              {{"rolled_back", static_cast<std::int64_t>(reconciled->rolled_back)},
-               {"left_open", static_cast<std::int64_t>(reconciled->left_open)},
-               {"orphans", static_cast<std::int64_t>(reconciled->orphans)},
-               {"missing", static_cast<std::int64_t>(reconciled->missing)}});
+              {{"rolled_back", static_cast<std::int64_t>(sum.rolled_back)},
+               {"left_open", static_cast<std::int64_t>(sum.left_open)},
+               {"orphans", static_cast<std::int64_t>(sum.orphans)},
+               {"missing", static_cast<std::int64_t>(sum.missing)}});
   if (const Status removed = RemoveUnusedPolicies(image_, *store_); !removed) {
     log_->Write(LogLevel::kWarning, "reconciliation",
                 {{"text", "unused policies stay in the store: " + ToString(removed.error())}});
@@ -249,7 +249,7 @@ Result<void, StartError> Server::Impl::LoadImage() {
 
 Result<void, StartError> Server::Impl::OpenFronts() {
   metrics_.emplace(clock_);
-  metrics_->WatchToken(*token_.hsm);
+  metrics_->WatchTokens(tokens_->set());
   if (!config_.metrics_listen.empty()) {
     auto address = metrics_->Listen(config_.metrics_listen);
     if (!address.has_value()) {
@@ -264,32 +264,48 @@ Result<void, StartError> Server::Impl::OpenFronts() {
       audit::AuditFile::Open(config_.audit_file, std::make_shared<audit::FileCalls>());
   if (!audit_file.has_value()) return CannotStart(EX_IOERR, std::move(audit_file).error());
   audit_file_ = *std::move(audit_file);
-  audit_log_.emplace(audit::AuditOrigin{config_.site, token_.hsm->token_id()}, *audit_file_, clock_,
-                     random_);
+  audit_log_.emplace(audit::AuditOrigin{config_.site, tokens_->set().default_token().id()},
+                     *audit_file_, clock_, random_);
   control_.emplace(kControlThreads, kMaxQueuedControlWork);
   token_control_.emplace(kTokenControlThreads, kMaxQueuedControlWork);
   admin_pool_.emplace(kAdminThreads, kMaxQueuedAdminWork);
+  mac_rates_.Set(MacLimitsOf(config_));
   key_quota_.emplace(
       keys_, app::KeyLimits{config_.limits.keys_per_account, config_.limits.keys_per_token});
   maintenance_.emplace(app::DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_,
-                                                   *token_.hsm, clock_, &*audit_log_},
+                                                   tokens_->set(), clock_, &*audit_log_},
                        image_, *log_, *metrics_);
-  engine_.emplace(app::Engine{config_.site, std::exchange(image_, {}).meta.store_id, instance_id_,
-                              keys_, principals_, policies_, client_tokens_, last_usage_,
-                              *key_quota_, *store_, *token_.hsm, *token_.sealer, clock_, random_,
-                              *control_, *token_control_, &*audit_log_,
+  engine_.emplace(app::Engine{config_.site,
+                              std::exchange(image_, {}).meta.store_id,
+                              instance_id_,
+                              keys_,
+                              principals_,
+                              policies_,
+                              client_tokens_,
+                              last_usage_,
+                              *key_quota_,
+                              *store_,
+                              tokens_->set(),
+                              tokens_->sealer(),
+                              clock_,
+                              random_,
+                              *control_,
+                              *token_control_,
+                              &*audit_log_,
                               [this](const app::CallContext& call, const Status& status) {
                                 metrics_->Finished(call, status);
                                 request_log_->Finished(call, status);
                               },
-                              [this] { return maintenance_->time_seen(); }});
+                              [this] { return maintenance_->time_seen(); },
+                              &mac_rates_});
   principal_admin_.emplace(
-      app::PrincipalAdmin{config_.site, principals_, *store_, clock_, random_, *token_.sealer});
+      app::PrincipalAdmin{config_.site, principals_, *store_, clock_, random_, tokens_->sealer()});
   authenticator_.emplace(principals_, clock_);
   authenticator_->SetTrustDomains(std::exchange(trust_domains_, nullptr));
   key_front_.emplace(*engine_, *authenticator_, config_.grpc.max_call_duration);
-  admin_front_.emplace(*principal_admin_, maintenance_->admin(), *engine_, *admin_pool_,
-                       config_.grpc.max_call_duration,
+  token_admin_.emplace(app::TokenAdmin{tokens_->set(), keys_, *store_, clock_});
+  admin_front_.emplace(*principal_admin_, maintenance_->admin(), *token_admin_, *engine_,
+                       *admin_pool_, config_.grpc.max_call_duration,
                        [this](const auto& call) { LogAdministration(call); });
 
   const FrontLimits limits = LimitsOf(config_, *log_);
@@ -321,7 +337,7 @@ void Server::Impl::Reload(const Result<Config, std::vector<ConfigError>>& wanted
   try {
     service::Reload(wanted,
                     {*log_, *metrics_, *credentials_, *authenticator_, grpc_server_->door(kKeyDoor),
-                     *key_front_, *admin_front_, aws_front_.get(), *audit_file_},
+                     *key_front_, *admin_front_, aws_front_.get(), *audit_file_, mac_rates_},
                     config_);
   } catch (const std::exception& thrown) {  // no memory: we go on serving
     metrics_->Reloaded(/*applied=*/false);
@@ -389,22 +405,23 @@ void Server::Impl::Stop() {
     if (grpc_server_ != nullptr) grpc_server_->Stop(deadline);
   }
   grpc_front::SetGrpcLogSink({});
-  // 3. What works on its own: first what uses the token, then the token. Its threads may
+  // 3. What works on its own: first what uses the tokens, then the tokens. Their threads may
   // be at work for calls that were given up, and look at directories and engine until they end.
-  // Scrapes look at the token.
+  // Scrapes look at the tokens.
   maintenance_.reset();
   control_.reset();
   token_control_.reset();
   admin_pool_.reset();
   if (metrics_.has_value()) metrics_->StopListening();
-  token_.hsm.reset();
+  if (tokens_ != nullptr) tokens_->Close();
   // 4. No thread is left; the members go from the last to the first, down to the store and its
   // lock.
   if (grpc_server_ != nullptr) log_->Write(LogLevel::kInfo, "stopped", {});
 }
 
-Result<std::unique_ptr<Server>, StartError> Server::Start(const Config& config) {
-  auto impl = std::make_unique<Impl>(config);
+Result<std::unique_ptr<Server>, StartError> Server::Start(const Config& config,
+                                                          std::function<void()> ask_for_end) {
+  auto impl = std::make_unique<Impl>(config, std::move(ask_for_end));
   HALLMARK_RETURN_IF_ERROR(impl->Start());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

@@ -6,6 +6,7 @@
 #include "service/server/start_error.h"
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,8 +19,10 @@ namespace hallmark::service {
 class Server {
  public:
   // Serves when it returns. After a failure nothing is left running, and no socket, lock or
-  // endpoints file remains.
-  static Result<std::unique_ptr<Server>, StartError> Start(const Config& config);
+  // endpoints file remains. `ask_for_end` is called, on any thread, when only a new process can
+  // help; it must not block.
+  static Result<std::unique_ptr<Server>, StartError> Start(const Config& config,
+                                                           std::function<void()> ask_for_end);
 
   // Takes over what can be taken over of the file that was read again; see service/server/reload.h.
   void Reload(const Result<Config, std::vector<ConfigError>>& wanted);

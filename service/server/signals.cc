@@ -1,6 +1,7 @@
 #include "service/server/signals.h"
 
 #include <pthread.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <thread>
@@ -38,11 +39,23 @@ void Signals::Receive(const sigset_t& signals, Inbox& inbox) {
   }
 }
 
-Signals::Request Signals::Wait() {
+void Signals::EndWith(int exit_code) {
   const MutexLock lock(inbox_->mu);
-  while (!inbox_->end && !inbox_->reload) inbox_->changed.wait(inbox_->mu);
-  if (inbox_->end) return Request::kEnd;
-  inbox_->reload = false;
+  inbox_->exit_code = exit_code;
+  inbox_->changed.notify_all();
+}
+
+int Signals::exit_code() const {
+  const MutexLock lock(inbox_->mu);
+  return inbox_->exit_code.value_or(EX_OK);
+}
+
+Signals::Request Signals::Wait() {
+  Inbox& inbox = *inbox_;
+  const MutexLock lock(inbox.mu);
+  while (!inbox.end && !inbox.exit_code.has_value() && !inbox.reload) inbox.changed.wait(inbox.mu);
+  if (inbox.end || inbox.exit_code.has_value()) return Request::kEnd;
+  inbox.reload = false;
   return Request::kReload;
 }
 

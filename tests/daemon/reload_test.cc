@@ -326,5 +326,19 @@ TEST(ReloadAtStartTest, ASighupDuringTheStartIsAReloadAfterItEvenUnderNohup) {
   EXPECT_EQ(daemon.Stop(), 0);
 }
 
+TEST_F(ReloadTest, ARateCountsFromTheReloadOn) {
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(GenerateMac(daemon_.admin(), key_, "m").outcome.ok());
+  WriteFile(daemon_.config_file(),
+            ReadFile(daemon_.config_file()) + "\n[limits]\nkey_macs_per_second = 1\n");
+  EXPECT_THAT(Reload(), HasSubstr("\"changed\":\"limits.key_macs_per_second\""));
+  Outcome outcome;
+  for (int i = 0; i < 100 && outcome.ok(); ++i) {
+    outcome = GenerateMac(daemon_.admin(), key_, "m").outcome;
+  }
+  EXPECT_EQ(outcome.exception, "ThrottlingException") << outcome;
+  EXPECT_TRUE(outcome.retry_after.has_value());
+  EXPECT_TRUE(DescribeKey(daemon_.admin(), key_).ok());
+}
+
 }  // namespace
 }  // namespace hallmark::testing

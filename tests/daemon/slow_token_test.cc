@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sysexits.h>
 
 #include <algorithm>
 #include <functional>
@@ -188,6 +189,25 @@ TEST_F(SlowTokenTest, ADaemonWhoseTokenHangsStillEndsWhenAsked) {
   RecordProperty("stop_ms", static_cast<int>(took.count()));
   EXPECT_LT(took, 8s) << took.count() << " ms";
   EXPECT_FALSE(hanging.get().outcome.ok());
+}
+
+TEST_F(SlowTokenTest, ACallThatHangsForEverLeavesTheOthersTheirPlaces) {
+  Start({.token_settings = "sessions = 1\nhung_call_limit_ms = 100"});
+  daemon_->SetFaults("C_Sign hang times=1\n");
+  EXPECT_FALSE(GenerateMac(client_, key_, "hangs", 200ms).outcome.ok());
+  ASSERT_TRUE(Eventually([&] { return GenerateMac(client_, key_, "m", 200ms).outcome.ok(); }, 10s));
+  EXPECT_EQ(daemon_->Stop(), 0);
+  EXPECT_NE(daemon_->Log().find("1 of at most 16 are out"), std::string::npos);
+}
+
+TEST_F(SlowTokenTest, WhenTooManyCallsHangTheDaemonEndsForItsSupervisor) {
+  Start({.grpc_settings = "drain_timeout_ms = 1000",
+         .token_settings = "sessions = 2\nhung_call_limit_ms = 100\nmax_hung_calls = 1"});
+  daemon_->SetFaults("C_Sign hang\n");
+  OccupyTheToken(2);
+  EXPECT_EQ(daemon_->WaitForEnd(20s), EX_TEMPFAIL);
+  EXPECT_NE(daemon_->Log().find("more than 1 calls do not come back"), std::string::npos);
+  EXPECT_NE(daemon_->Log().find("\"event\":\"stopped\""), std::string::npos);
 }
 
 }  // namespace

@@ -136,9 +136,26 @@ TEST(KeyDirectoryTest, KeysPastTheirDateAreDueUntilTheyAreCancelledOrRemoved) {
   EXPECT_EQ(due_at(30), std::vector{Id(1)});
   directory.Remove(Id(1));
   EXPECT_TRUE(due_at(30).empty());
-  EXPECT_EQ(directory.CountKeys(), 2U);
   EXPECT_EQ(directory.CountKeysOf(kAccount), 2U);
   EXPECT_EQ(directory.CountKeysOf(kOther), 0U);
+}
+
+TEST(KeyDirectoryTest, KeysAreCountedOnEveryTokenThatHoldsThem) {
+  KeyDirectory directory;
+  const auto publish = [&](Revision revision, std::vector<std::string> tokens) {
+    auto view = std::make_shared<KeyView>(*View(1, revision));
+    for (const std::string& token : tokens) {
+      view->bindings.push_back({.key_id = view->key.id, .token_id = token});
+    }
+    directory.Publish(view);
+  };
+  publish(1, {"a"});
+  publish(2, {"a", "b"});
+  EXPECT_EQ(directory.CountKeysOn("a"), 1U);
+  EXPECT_EQ(directory.CountKeysOn("b"), 1U);
+  directory.Remove(Id(1));
+  EXPECT_EQ(directory.CountKeysOn("a"), 0U);
+  EXPECT_EQ(directory.CountKeysOn("b"), 0U);
 }
 
 TEST(KeyDirectoryTest, ReadersSeeWholeVersionsWhileWritersReplaceThem) {

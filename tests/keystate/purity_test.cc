@@ -50,6 +50,7 @@
 #include "keystate/secret.h"
 #include "keystate/snapshot.h"
 #include "keystate/spiffe_id.h"
+#include "keystate/token_set.h"
 
 #if defined(CKR_OK) || defined(CK_TRUE)
 #error "a keystate header reaches PKCS#11"

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -45,6 +46,7 @@ class WaitingTask final : public MacTask {
   SteadyTime deadline() const override { return deadline_; }
   bool abandoned() const override { return abandon.load(); }
   bool may_compute_here() const override { return compute_here.load(); }
+  std::uint64_t principal() const override { return whose.load(); }
   Result<MacKey> Admit() override {
     ++admitted;
     admitted_on = std::this_thread::get_id();
@@ -91,6 +93,7 @@ class WaitingTask final : public MacTask {
 
   std::atomic<bool> abandon{false};
   std::atomic<bool> compute_here{false};
+  std::atomic<std::uint64_t> whose{0};
   std::atomic<int> admitted{0};
   std::atomic<std::thread::id> admitted_on{};
   std::atomic<bool> refuse_admission{false};
@@ -154,7 +157,8 @@ class OpenedTokenTest : public ::testing::Test {
       ASSERT_TRUE(anchor.has_value()) << anchor.error().message;
       anchor_ = *anchor;
     }
-    Result<OpenToken, OpenError> open = Open(options_, anchor_, random_, events_.sink());
+    Result<OpenToken, OpenError> open =
+        Open(options_, anchor_, random_, events_.sink(), too_many_hung_);
     ASSERT_TRUE(open.has_value()) << open.error().message;
     hsm_ = std::move(open->hsm);
     sealer_ = std::move(open->sealer);
@@ -173,9 +177,10 @@ class OpenedTokenTest : public ::testing::Test {
     return {id, spec, key.has_value() ? key->check_value : KeyCheckValue{}};
   }
 
-  std::shared_ptr<WaitingTask> Start(const MacKey& key,
-                                     std::chrono::milliseconds deadline = kLong) {
+  std::shared_ptr<WaitingTask> Start(const MacKey& key, std::chrono::milliseconds deadline = kLong,
+                                     std::uint64_t whose = 0) {
     auto task = std::make_shared<WaitingTask>(key, "message", In(deadline));
+    task->whose = whose;
     hsm_->ComputeMac(task);
     return task;
   }
@@ -189,6 +194,7 @@ class OpenedTokenTest : public ::testing::Test {
   SoftHsmToken token_;
   service::OsRandom random_;
   EventLog events_;
+  std::function<void()> too_many_hung_;
   TokenOptions options_;
   TokenRecord anchor_;
   std::unique_ptr<Hsm> hsm_;

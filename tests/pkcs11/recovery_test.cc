@@ -102,12 +102,13 @@ TEST_F(RecoveryTest, ADeviceErrorTakesTheTokenOutUntilItAnswersAgain) {
   EXPECT_EQ(FaultList::Calls("C_Sign"), 0u);
   EXPECT_THAT(hsm_->GenerateKey(RandomId(), KeySpec::kHmac256, In(kLong)),
               Raises(Exception::kDependencyTimeoutException));
-  EXPECT_EQ(events_.Count(Severity::kAlarm, "out of service"), 1);
+  EXPECT_TRUE(WaitUntil([this] { return events_.Count(Severity::kAlarm, "out of service") == 1; }));
 
   FaultList::Disarm();
   EXPECT_TRUE(WaitUntil([this] { return hsm_->available(); }));
   EXPECT_THAT(Mac(key), IsOk());
-  EXPECT_EQ(events_.Count(Severity::kInfo, "in service again"), 1);
+  EXPECT_TRUE(
+      WaitUntil([this] { return events_.Count(Severity::kInfo, "in service again") == 1; }));
 }
 
 TEST_F(RecoveryTest, AWrongPinAtRunTimeIsTriedOnce) {

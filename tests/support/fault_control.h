@@ -5,9 +5,19 @@
 #include "tests/support/fault_list.h"
 
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace hallmark::testing {
+
+// What a control file says.
+struct FaultScript {
+  std::vector<Fault> faults;
+  std::vector<std::string> removed_tokens;  // labels
+  bool sessions_lost = false;
+  bool module_broken = false;
+  bool slots_gone = false;
+};
 
 // Thread-safety: every method may be called from any thread.
 class FaultControl {
@@ -16,8 +26,8 @@ class FaultControl {
   FaultControl() : file_(EnvironmentValue("HALLMARK_FAULT_CONTROL")) {}
 
   bool watching() const { return file_.watching(); }
-  // The faults in the file, if it is another than at the last call; a missing file holds none.
-  std::optional<std::vector<Fault>> ReadIfChanged();
+  // What the file says, if it is another than at the last call; a missing file says nothing.
+  std::optional<FaultScript> ReadIfChanged();
 
  private:
   ControlFile file_;

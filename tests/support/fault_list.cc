@@ -10,8 +10,10 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <mutex>
 #include <string_view>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -91,6 +93,7 @@ class Faults {
 
   // Delays or hangs the calling thread.
   void Suffer(const Strike& strike) {
+    if (strike.fault.crash) std::abort();
     if (strike.fault.delay.count() > 0) std::this_thread::sleep_for(strike.fault.delay);
     if (!strike.fault.hang) return;
     MutexLock lock(mu_);
@@ -129,21 +132,26 @@ class Faults {
     return true;
   }
 
+  FaultOutage outage;
   CK_FUNCTION_LIST* real = nullptr;  // set before the first call
   CK_FUNCTION_LIST wrapped{};
 
  private:
   void FollowControl() {
     if (!control_.watching()) return;
-    const std::optional<std::vector<Fault>> replaced = control_.ReadIfChanged();
+    const std::optional<FaultScript> replaced = control_.ReadIfChanged();
     MutexLock lock(mu_);
     FollowControlLocked(replaced);
   }
 
-  void FollowControlLocked(const std::optional<std::vector<Fault>>& replaced)
-      HALLMARK_REQUIRES(mu_) {
+  void FollowControlLocked(const std::optional<FaultScript>& replaced) HALLMARK_REQUIRES(mu_) {
     if (!replaced) return;
-    from_control_ = *replaced;
+    from_control_ = replaced->faults;
+    outage.PutBack();
+    outage.SetSlotsGone(replaced->slots_gone);
+    for (const std::string& label : replaced->removed_tokens) outage.Remove(label);
+    if (replaced->sessions_lost) outage.LoseSessions();
+    if (replaced->module_broken) outage.BreakModule();
     Release();
   }
 
@@ -196,6 +204,47 @@ CK_RV Real(Function, const Fault&, Call call, Args... args) {
   return call(args...);
 }
 
+// What a call of these functions is about.
+template <Function function>
+constexpr bool kOfModule = function == Function::kC_Initialize || function == Function::kC_Finalize;
+template <Function function>
+constexpr bool kOfSlot =
+    function == Function::kC_GetSlotInfo || function == Function::kC_GetTokenInfo ||
+    function == Function::kC_GetMechanismList || function == Function::kC_GetMechanismInfo ||
+    function == Function::kC_InitToken || function == Function::kC_OpenSession ||
+    function == Function::kC_CloseAllSessions;
+
+// The call, as the module answers it in the outage that there is.
+template <Function function, class Call, class First, class... Rest>
+CK_RV InOutage(Faults& faults, const Fault& fault, Call call, First first, Rest... rest) {
+  FaultOutage& outage = faults.outage;
+  if constexpr (kOfModule<function>) {
+    const CK_RV rv = call(first, rest...);
+    if (function == Function::kC_Initialize && rv == CKR_OK) outage.Initialised();
+    return rv;
+  } else if constexpr (function == Function::kC_GetSlotList) {
+    return outage.SlotList(*faults.real, first, rest...);
+  } else if constexpr (function == Function::kC_GetInfo) {
+    return outage.OfModule().value_or(CKR_OK) != CKR_OK ? *outage.OfModule() : call(first, rest...);
+  } else if constexpr (kOfSlot<function>) {
+    if (const std::optional<CK_RV> rv = outage.OfSlot(*faults.real, first)) return *rv;
+    const CK_RV rv = Real(function, fault, call, first, rest...);
+    if constexpr (function == Function::kC_OpenSession) {
+      if (rv == CKR_OK) outage.Opened(*faults.real, first, *std::get<3>(std::tuple(rest...)));
+    }
+    return rv;
+  } else {
+    const std::optional<CK_RV> ended = outage.OfSession(first);
+    if constexpr (function == Function::kC_CloseSession) {
+      // The module's own session is closed in any case.
+      const CK_RV rv = call(first, rest...);
+      outage.Closed(first);
+      return ended.value_or(rv);
+    }
+    return ended ? *ended : Real(function, fault, call, first, rest...);
+  }
+}
+
 // Tells the kill switch, where one is preloaded, what the token is asked.
 class TokenCall {
  public:
@@ -220,12 +269,15 @@ struct Replacement<member, function> {
     const auto real = faults.real->*member;
     const TokenCall token_call(function);
     const std::optional<Strike> strike = faults.Next(function);
-    if (!strike) return real(args...);
+    if (!strike) return InOutage<function>(faults, Fault{}, real, args...);
+    static Mutex one_at_a_time;
+    std::unique_lock<Mutex> turn(one_at_a_time, std::defer_lock);
+    if (strike->fault.serial) turn.lock();
     if (!strike->fault.after) {
       faults.Suffer(*strike);
       if (strike->fault.rv != CKR_OK) return strike->fault.rv;
     }
-    const CK_RV rv = Real(function, strike->fault, real, args...);
+    const CK_RV rv = InOutage<function>(faults, strike->fault, real, args...);
     if (!strike->fault.after) return rv;
     faults.Suffer(*strike);
     return strike->fault.rv != CKR_OK ? strike->fault.rv : rv;
@@ -252,6 +304,7 @@ CK_FUNCTION_LIST* FaultList::Wrap(CK_FUNCTION_LIST* real) {
 }
 
 void FaultList::Arm(const Fault& fault) { Faults::Get().Arm(fault); }
+FaultOutage& FaultList::Outage() { return Faults::Get().outage; }
 void FaultList::Disarm() { Faults::Get().Disarm(); }
 std::size_t FaultList::Calls(const std::string& function) { return Faults::Get().Calls(function); }
 void FaultList::ResetCalls() { Faults::Get().ResetCalls(); }

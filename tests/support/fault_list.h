@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pkcs11/cryptoki.h"
+#include "tests/support/fault_outage.h"
 
 #include <chrono>
 #include <cstddef>
@@ -20,6 +21,8 @@ struct Fault {
   // How many calls it strikes; 0: all.
   std::size_t times = 1;
   std::chrono::milliseconds delay{0};
+  // One call at a time goes through the function, delay and all.
+  bool serial = false;
   // Waits until Disarm.
   bool hang = false;
   // Delay, hang and `rv` come after the real call was made, not before it.
@@ -28,6 +31,8 @@ struct Fault {
   std::optional<CK_ATTRIBUTE_TYPE> flip{};
   // C_Sign alone: the tag loses this many bytes.
   std::size_t shorten_by = 0;
+  // The process ends in the call, as a driver that crashes ends it.
+  bool crash = false;
 };
 
 // One list per process. The same file builds as a module, hallmark-fault.so, which wraps the module
@@ -37,9 +42,10 @@ struct Fault {
 //   C_Sign delay_ms=2000
 //   C_Sign rv=CKR_DEVICE_ERROR times=1 skip=2
 //   C_GenerateKey hang after
+//   token LABEL removed
 //
-// In the file `times` defaults to all calls; a line without effect is an error on standard error.
-// Thread-safety: every method may be called from any thread.
+// fault_module.md tells every line. In the file `times` defaults to all calls; a line without
+// effect is an error on standard error. Thread-safety: every method may be called from any thread.
 class FaultList {
  public:
   // A copy of `real` with every function that can fail replaced. The last wrapped list is the real
@@ -50,6 +56,9 @@ class FaultList {
   static void Arm(const Fault& fault);
   // Removes every fault that was armed here and lets hanging calls go on.
   static void Disarm();
+
+  // See fault_outage.h. Disarm ends none of them.
+  static FaultOutage& Outage();
 
   // Calls since the process began, or since ResetCalls.
   static std::size_t Calls(const std::string& function);

@@ -1,5 +1,7 @@
 #include "tests/support/softhsm_token.h"
 
+#include "pkcs11/module.h"
+
 #include <dlfcn.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -37,7 +39,7 @@ void WriteSecretFile(const std::filesystem::path& file, const std::string& text)
 
 CK_UTF8CHAR* Chars(std::string& text) { return reinterpret_cast<CK_UTF8CHAR*>(text.data()); }
 
-// One directory, one configuration and one C_Initialize per process.
+// One directory and one configuration per process.
 class Environment {
  public:
   static Environment& Get() {
@@ -69,17 +71,17 @@ class Environment {
     void* symbol = ::dlsym(module, "C_GetFunctionList");
     Require(symbol != nullptr, "dlsym");
     RequireOk(reinterpret_cast<CK_C_GetFunctionList>(symbol)(&functions_), "C_GetFunctionList");
-    CK_C_INITIALIZE_ARGS arguments{};
-    arguments.flags = CKF_OS_LOCKING_OK;
-    RequireOk(functions_->C_Initialize(&arguments), "C_Initialize");
+    // By the code under test, which initialises again only what it has initialised itself.
+    Require(pkcs11::Module::Load(HALLMARK_FAULT_MODULE_PATH, "").has_value(), "loading the module");
   }
 
   std::filesystem::path root_;
   CK_FUNCTION_LIST* functions_ = nullptr;
 };
 
-// SoftHSM always shows one more slot, with a token that is not initialised yet.
-CK_SLOT_ID FreeSlot(CK_FUNCTION_LIST& functions) {
+// The slot whose token `fits`.
+template <class Fits>
+CK_SLOT_ID FindSlot(CK_FUNCTION_LIST& functions, Fits fits) {
   CK_ULONG count = 0;
   RequireOk(functions.C_GetSlotList(CK_TRUE, nullptr, &count), "C_GetSlotList");
   std::vector<CK_SLOT_ID> slots(count);
@@ -87,9 +89,9 @@ CK_SLOT_ID FreeSlot(CK_FUNCTION_LIST& functions) {
   for (const CK_SLOT_ID slot : slots) {
     CK_TOKEN_INFO info{};
     RequireOk(functions.C_GetTokenInfo(slot, &info), "C_GetTokenInfo");
-    if ((info.flags & CKF_TOKEN_INITIALIZED) == 0) return slot;
+    if (fits(info)) return slot;
   }
-  Require(false, "finding a free slot");
+  Require(false, "finding a slot");
   return 0;
 }
 
@@ -98,8 +100,11 @@ CK_SLOT_ID FreeSlot(CK_FUNCTION_LIST& functions) {
 SoftHsmToken::SoftHsmToken()
     : directory_(Environment::Get().root() / RandomHex(4)),
       pin_file_(directory_ / "user.pin"),
-      label_("test-" + RandomHex(6)),
-      slot_(FreeSlot(functions())) {
+      label_("test-" + RandomHex(6)) {
+  // SoftHSM always shows one more slot, with a token that is not initialised yet.
+  const CK_SLOT_ID free = FindSlot(functions(), [](const CK_TOKEN_INFO& info) {
+    return (info.flags & CKF_TOKEN_INITIALIZED) == 0;
+  });
   std::filesystem::create_directory(directory_);
   std::string so_pin = RandomHex(8);
   std::string pin = RandomHex(8);
@@ -108,10 +113,10 @@ SoftHsmToken::SoftHsmToken()
   std::string padded = label_;
   padded.resize(32, ' ');
   CK_FUNCTION_LIST& softhsm = functions();
-  RequireOk(softhsm.C_InitToken(slot_, Chars(so_pin), so_pin.size(), Chars(padded)), "C_InitToken");
+  RequireOk(softhsm.C_InitToken(free, Chars(so_pin), so_pin.size(), Chars(padded)), "C_InitToken");
   CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
   RequireOk(
-      softhsm.C_OpenSession(slot_, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &session),
+      softhsm.C_OpenSession(free, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &session),
       "C_OpenSession");
   RequireOk(softhsm.C_Login(session, CKU_SO, Chars(so_pin), so_pin.size()), "C_Login");
   RequireOk(softhsm.C_InitPIN(session, Chars(pin), pin.size()), "C_InitPIN");
@@ -125,6 +130,13 @@ SoftHsmToken::SoftHsmToken()
   options_.state_directory = directory_;
   options_.sync_path = Environment::Get().root() / "tokens";
   options_.sessions = 2;
+}
+
+CK_SLOT_ID SoftHsmToken::slot() const {
+  return FindSlot(functions(), [this](const CK_TOKEN_INFO& info) {
+    return std::string_view(reinterpret_cast<const char*>(info.label), sizeof info.label)
+        .starts_with(label_);
+  });
 }
 
 std::string SoftHsmToken::ReplacePin(const std::string& text) const {

@@ -25,7 +25,8 @@ class SoftHsmToken {
   const std::filesystem::path& directory() const { return directory_; }
   const std::filesystem::path& pin_file() const { return pin_file_; }
   const std::string& label() const { return label_; }
-  CK_SLOT_ID slot() const { return slot_; }
+  // SoftHSM numbers its slots anew when it is initialised again.
+  CK_SLOT_ID slot() const;
 
   // The PIN file is made to hold another text; what it held is returned.
   std::string ReplacePin(const std::string& text) const;
@@ -37,7 +38,6 @@ class SoftHsmToken {
   std::filesystem::path directory_;
   std::filesystem::path pin_file_;
   std::string label_;
-  CK_SLOT_ID slot_ = 0;
   pkcs11::TokenOptions options_;
 };
 

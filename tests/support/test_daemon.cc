@@ -94,7 +94,8 @@ TestDaemon::TestDaemon(Options options) : options_(std::move(options)) {
 
 void TestDaemon::WriteConfiguration(const Options& options) const {
   WriteFile(config_file(), R"(endpoints_file = "endpoints.json"
-[log]
+)" + (options.default_token.empty() ? "" : "default_token = \"" + options.default_token + "\"\n") +
+                               R"([log]
 level = "debug"
 file = "log"
 [grpc]

@@ -60,7 +60,8 @@ class TestDaemon {
  public:
   struct Options {
     std::string grpc_settings{};   // lines of [grpc]
-    std::string token_settings{};  // lines of [token.main]
+    std::string token_settings{};  // lines of [token.main], and sections of other tokens
+    std::string default_token{};   // needed with several tokens
     // Prepended to the daemon's command line: {"/usr/bin/prlimit", "--nofile=64"}.
     std::vector<std::string> wrapper{};
     // Preloads the kill switch (kill_switch.h); its control file is kill_control().

@@ -224,7 +224,8 @@ TEST_P(KeyStoreConformance, AliasesAndTokensComeBack) {
                           .serial = AwkwardText(),
                           .manufacturer = AwkwardText(),
                           .anchor_cka_id = Filled<16>(1),
-                          .anchor_check_value = Filled<32>(2)};
+                          .anchor_check_value = Filled<32>(2),
+                          .drained = true};
   ASSERT_TRUE(store().Commit(std::vector<StoreWrite>{Put(alias), Put(token)}).has_value());
   Reopen();
   const StoreImage image = LoadOrFail(store());
@@ -240,6 +241,7 @@ TEST_P(KeyStoreConformance, AliasesAndTokensComeBack) {
   EXPECT_EQ(image.tokens[0].manufacturer, token.manufacturer);
   EXPECT_EQ(image.tokens[0].anchor_cka_id, token.anchor_cka_id);
   EXPECT_EQ(image.tokens[0].anchor_check_value, token.anchor_check_value);
+  EXPECT_TRUE(image.tokens[0].drained);
 }
 
 TEST_P(KeyStoreConformance, TagsUsageAndTheSweepersStateComeBack) {

@@ -320,6 +320,25 @@ TEST_F(SqliteStoreTest, AStoreOfSchemaTwoKeepsEverythingAndTakesWhatIsNew) {
   EXPECT_EQ(image->grants[0].id, grant.id);
 }
 
+TEST_F(SqliteStoreTest, ATokenFromBeforeDrainingIsInUse) {
+  {
+    ASSERT_TRUE(Open().has_value());  // makes the store
+    auto db = Database::OpenUntouched(directory() / "hallmark.db");
+    ASSERT_TRUE(db.has_value());
+    // As schema 4 left it.
+    ASSERT_TRUE(db->Execute("ALTER TABLE token DROP COLUMN drained; PRAGMA user_version = 4;"
+                            "INSERT INTO token VALUES ('main', '', '', '', zeroblob(16), "
+                            "zeroblob(32), 1)")
+                    .has_value());
+  }
+  auto store = Open();
+  ASSERT_TRUE(store.has_value()) << ToString(store.error());
+  const Result<StoreImage> image = (*store)->Load();
+  ASSERT_TRUE(image.has_value()) << ToString(image.error());
+  ASSERT_EQ(image->tokens.size(), 1u);
+  EXPECT_FALSE(image->tokens[0].drained);
+}
+
 TEST_F(SqliteStoreTest, CommitsGoToTheWal) {
   auto store = Open();
   ASSERT_TRUE(store.has_value());

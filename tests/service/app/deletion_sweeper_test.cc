@@ -70,7 +70,7 @@ class DeletionSweeperTest : public OperationsTest {
   // A sweeper as a new run of the daemon makes it.
   void Restart() {
     sweeper_ = std::make_unique<DeletionSweeper>(
-        DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, hooked_, *open_.hsm, clock_,
+        DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, hooked_, *tokens_, clock_,
                                &audit_},
         *store_->Load(), [this](Event event, const std::string& text) {
           events_.push_back(event);

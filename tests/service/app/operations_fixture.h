@@ -17,6 +17,7 @@
 #include <latch>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace hallmark::app {
 
@@ -58,13 +59,19 @@ class OperationsTest : public ::testing::Test {
     store_ = *std::move(store);
     control_ = std::make_unique<WorkerPool>(kControlThreads, 100);
     token_control_ = std::make_unique<WorkerPool>(kControlThreads, 100);
-    engine_ = std::make_unique<Engine>(Engine{
-        kSite, "store", "instance", keys_, principals_, policies_, client_tokens_, last_usage_,
-        key_quota_, *store_, *open_.hsm, *open_.sealer, clock_, random_, *control_, *token_control_,
-        nullptr, [this](const CallContext&, const Status&) { ++finished_; }});
+    UseTokens({{open_.hsm.get(), *anchor}});
     caller_ = AddCaller("Admin");
   }
   ~OperationsTest() override { FaultList::Disarm(); }
+
+  // The first is the default.
+  void UseTokens(const std::vector<TokenSet::Member>& members) {
+    tokens_ = std::make_unique<TokenSet>(members, members.front().record.token_id);
+    engine_ = std::make_unique<Engine>(Engine{
+        kSite, "store", "instance", keys_, principals_, policies_, client_tokens_, last_usage_,
+        key_quota_, *store_, *tokens_, *open_.sealer, clock_, random_, *control_, *token_control_,
+        nullptr, [this](const CallContext&, const Status&) { ++finished_; }});
+  }
 
   static constexpr const char* kEverything =
       R"({"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}})";
@@ -238,6 +245,7 @@ class OperationsTest : public ::testing::Test {
   std::atomic<int> finished_{0};
   std::unique_ptr<KeyStore> store_;
   pkcs11::OpenToken open_;
+  std::unique_ptr<TokenSet> tokens_;
   std::unique_ptr<WorkerPool> control_;
   std::unique_ptr<WorkerPool> token_control_;
   std::unique_ptr<Engine> engine_;

@@ -56,6 +56,7 @@ std::vector<std::string> Changed(const Config& running, const Config& wanted) {
 TEST_F(ConfigChangesTest, EveryKeyThatDiffersIsNamed) {
   const Config defaults = Load(kToken);
   const Config other = Load(R"(endpoints_file = "e"
+default_token = "main"
 [site]
 partition = "p"
 region = "r"
@@ -83,6 +84,8 @@ trust_domains = "t"
 [limits]
 keys_per_account = 9
 keys_per_token = 10
+principal_macs_per_second = 11
+key_macs_per_second = 12
 [admin]
 socket = "s"
 [store]
@@ -102,6 +105,8 @@ init_args = "i"
 sync_path = "y"
 sessions = 3
 max_queued = 4
+hung_call_limit_ms = 107
+max_hung_calls = 5
 key_copies = true
 )");
   EXPECT_THAT(Changed(defaults, defaults), ::testing::IsEmpty());

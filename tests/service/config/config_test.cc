@@ -55,6 +55,20 @@ class ConfigTest : public ::testing::Test {
   std::filesystem::path folder_;
 };
 
+TEST_F(ConfigTest, SeveralTokensHaveADefault) {
+  const auto config = Load(
+      "default_token = \"b\"\n[token.a]\nmodule = \"m\"\nuri = "
+      "\"pkcs11:token=a\"\n[token.b]\nmodule = \"m\"\nuri = "
+      "\"pkcs11:token=b\"\n");
+  ASSERT_TRUE(config.has_value()) << config.error().front().message;
+  EXPECT_EQ(config->tokens.size(), 2u);
+  EXPECT_EQ(config->default_options().token_id, "b");
+}
+
+TEST_F(ConfigTest, TheOnlyTokenIsTheDefault) {
+  EXPECT_EQ(Load(kToken)->default_options().token_id, "main");
+}
+
 TEST_F(ConfigTest, OnlyATokenIsNeededAndTheRestHasDefaults) {
   const auto config = Load(kToken);
   ASSERT_TRUE(config.has_value()) << config.error().front().message;
@@ -102,6 +116,9 @@ private_key = "k"
 client_ca = "../ca"
 [admin]
 socket = "a"
+[limits]
+principal_macs_per_second = 11
+key_macs_per_second = 12
 [store]
 directory = "s"
 [metrics]
@@ -117,6 +134,8 @@ init_args = "args"
 sync_path = "tokens"
 sessions = 3
 max_queued = 7
+hung_call_limit_ms = 107
+max_hung_calls = 5
 key_copies = true
 )");
   ASSERT_TRUE(config.has_value()) << config.error().front().message;
@@ -138,6 +157,8 @@ key_copies = true
   EXPECT_EQ(config->tls.certificate, "/c");
   EXPECT_EQ(config->tls.private_key, folder_ / "k");
   EXPECT_EQ(config->tls.client_ca, folder_.parent_path() / "ca");
+  EXPECT_EQ(config->limits.principal_macs_per_second, 11u);
+  EXPECT_EQ(config->limits.key_macs_per_second, 12u);
   EXPECT_EQ(config->admin_socket, folder_ / "a");
   EXPECT_EQ(config->store_directory, folder_ / "s");
   EXPECT_EQ(config->metrics_listen, "");
@@ -152,6 +173,8 @@ key_copies = true
   EXPECT_EQ(token.sync_path, folder_ / "tokens");
   EXPECT_EQ(token.sessions, 3u);
   EXPECT_EQ(token.max_queued, 7u);
+  EXPECT_EQ(token.hung_call_limit, std::chrono::milliseconds(107));
+  EXPECT_EQ(token.max_hung_calls, 5u);
   EXPECT_TRUE(token.key_copies);
   EXPECT_EQ(token.state_directory, folder_ / "s");
 }
@@ -230,8 +253,15 @@ INSTANTIATE_TEST_SUITE_P(
          "a"
          "aaaaaaaaaaaaaaaaaaaaaaa\"",
          "2: admin.socket: the absolute path is longer than the 107 bytes"},
-        {"TwoTokens", "[token.other]\nmodule = \"m\"\nuri = \"pkcs11:token=o\"",
-         "4: token: 2 tokens are configured, and this release serves one"},
+        {"TwoTokensWithoutDefault", "[token.other]\nmodule = \"m\"\nuri = \"pkcs11:token=o\"",
+         "4: default_token: missing, while 2 tokens are configured"},
+        {"DefaultTokenIsNotThere", "default_token = \"other\"",
+         "1: default_token: there is no section [token.other]"},
+        {"OneTokenUnderTwoIds",
+         "default_token = \"main\"\n[token.other]\nmodule = \"m.so\"\nuri = \"pkcs11:token=t\"",
+         "2: token.other: names the token that token.main names, too"},
+        {"OneIdTwice", "[token.main]\nmodule = \"m\"\nuri = \"pkcs11:token=o\"",
+         "4: not valid TOML: "},
     }),
     [](const auto& row) { return std::string(row.param.name); });
 

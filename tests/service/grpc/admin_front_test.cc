@@ -13,6 +13,7 @@
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -219,24 +220,28 @@ class AdminFrontTest : public ::testing::Test {
   bool released_ = false;
   app::WorkerPool pool_{1, 1};
   hallmark::testing::AbsentHsm hsm_;
+  TokenSet tokens_{{{&hsm_, {.token_id = "main"}}}, "main"};
   KeyDirectory keys_;
   ClientTokens client_tokens_;
   LastUsage last_usage_;
   app::DeletionSweeper sweeper_{
-      {keys_, client_tokens_, last_usage_, *store_, hsm_, clock_}, {}, [](auto, const auto&) {}};
+      {keys_, client_tokens_, last_usage_, *store_, tokens_, clock_}, {}, [](auto, const auto&) {}};
   std::atomic<int> sweeps_{0};
-  app::MaintenanceAdmin maintenance_{sweeper_, *store_, hsm_, [this] { ++sweeps_; }};
+  app::MaintenanceAdmin maintenance_{sweeper_, *store_, tokens_, [this] { ++sweeps_; }};
   RecordingSink audit_;
   PolicyCache policies_;
   app::KeyQuota key_quota_{keys_, {}};
   app::Engine engine_{site_,          "store",     "instance",
                       keys_,          principals_, policies_,
                       client_tokens_, last_usage_, key_quota_,
-                      *store_,        hsm_,        sealer_,
+                      *store_,        tokens_,     sealer_,
                       clock_,         random_,     pool_,
                       pool_,          &audit_,     [](const auto&, const Status&) {}};
-  AdminFront front_{admin_, maintenance_, engine_,
-                    pool_,  kMaxCall,     [this](const auto& call) { Note(call); }};
+  app::TokenAdmin token_admin_{tokens_, keys_, *store_, clock_};
+  AdminFront front_{
+      admin_, maintenance_, token_admin_, engine_, pool_, kMaxCall, [this](const auto& call) {
+        Note(call);
+      }};
   PrintingObserver observer_;
   std::unique_ptr<GrpcServer> server_;
   std::unique_ptr<v1::AdminService::Stub> stub_;
@@ -249,6 +254,42 @@ TEST_F(AdminFrontTest, ACallIsReportedWithThePrincipalItIsAbout) {
   EXPECT_THAT(lines(),
               ElementsAre(Line{"AddPrincipal", kAlice, "OK"}, Line{"ListPrincipals", "", "OK"},
                           Line{"AddPrincipal", kAlice, "AlreadyExistsException"}));
+}
+
+TEST_F(AdminFrontTest, ATokenIsDrainedUntilItIsResumedAndBothAreRecorded) {
+  ASSERT_TRUE(store_->Commit(std::array{Put(TokenRecord{.token_id = "main"})}).has_value());
+  tokens_.default_token().Publish(store_->Load()->tokens.front());
+  v1::DrainTokenRequest drain;
+  drain.set_token("main");
+  v1::DrainTokenResponse drained;
+  ASSERT_TRUE(Call(&v1::AdminService::Stub::DrainToken, drain, &drained));
+  EXPECT_TRUE(drained.token().drained());
+  EXPECT_TRUE(store_->Load()->tokens.front().drained);
+  EXPECT_FALSE(tokens_.any_usable());
+
+  v1::ListTokensResponse listed;
+  ASSERT_TRUE(Call(&v1::AdminService::Stub::ListTokens, v1::ListTokensRequest(), &listed));
+  ASSERT_EQ(listed.tokens_size(), 1);
+  EXPECT_TRUE(listed.tokens(0).drained());
+  EXPECT_TRUE(listed.tokens(0).is_default());
+
+  v1::ResumeTokenRequest resume;
+  resume.set_token("main");
+  v1::ResumeTokenResponse resumed;
+  ASSERT_TRUE(Call(&v1::AdminService::Stub::ResumeToken, resume, &resumed));
+  EXPECT_FALSE(resumed.token().drained());
+  EXPECT_FALSE(store_->Load()->tokens.front().drained);
+  EXPECT_THAT(audit_.records(),
+              ElementsAre("operator DrainToken OK", "operator ListTokens (reads) OK",
+                          "operator ResumeToken OK"));
+}
+
+TEST_F(AdminFrontTest, ATokenThatIsNotConfiguredCannotBeDrained) {
+  v1::DrainTokenRequest drain;
+  drain.set_token("other");
+  v1::DrainTokenResponse drained;
+  EXPECT_FALSE(Call(&v1::AdminService::Stub::DrainToken, drain, &drained));
+  EXPECT_THAT(lines(), ElementsAre(Line{"DrainToken", "", "NotFoundException"}));
 }
 
 TEST_F(AdminFrontTest, ResumingTheSweeperMakesItSweepNow) {

@@ -25,9 +25,16 @@ class SwitchedHsm : public testing::AbsentHsm {
  public:
   bool available() const override { return available_; }
   std::size_t open_sessions() const override { return sessions_; }
+  std::size_t session_budget() const override { return 6; }
+  RecoveryCounts recoveries() const override {
+    return {
+        .replaced_sessions = 1, .renewals = 2, .repairs = 3, .reinitialisations = 4, .outages = 5};
+  }
+  HungCalls hung_calls() const override { return hung_calls_; }
 
   bool available_ = true;
   std::size_t sessions_ = 0;
+  HungCalls hung_calls_{};
 };
 
 class MetricsTest : public ::testing::Test {
@@ -63,6 +70,7 @@ class MetricsTest : public ::testing::Test {
 
   FakeClock clock_;
   SwitchedHsm hsm_;
+  TokenSet tokens_{{{&hsm_, {.token_id = "main"}}}, "main"};
   Metrics metrics_{clock_};
   app::CallContext call_;
   std::string address_;
@@ -122,14 +130,29 @@ TEST_F(MetricsTest, ConcurrentFirstCallsLoseNoCount) {
 }
 
 TEST_F(MetricsTest, TokenIsAskedAtEveryScrape) {
-  metrics_.WatchToken(hsm_);
+  metrics_.WatchTokens(tokens_);
   Listen();
   EXPECT_THAT(Scrape(), HasSubstr("hallmark_token_available{token=\"main\"} 1"));
   hsm_.available_ = false;
   hsm_.sessions_ = 4;
+  hsm_.hung_calls_ = {2, 3};
+  tokens_.default_token().Publish({.token_id = "main", .drained = true});
+  tokens_.default_token().CountFailover();
   const std::string text = Scrape();
   EXPECT_THAT(text, HasSubstr("hallmark_token_available{token=\"main\"} 0"));
   EXPECT_THAT(text, HasSubstr("hallmark_token_sessions{token=\"main\"} 4"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_session_budget{token=\"main\"} 6"));
+  EXPECT_THAT(text,
+              HasSubstr("hallmark_token_recoveries_total{token=\"main\",step=\"session\"} 1"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_recoveries_total{token=\"main\",step=\"login\"} 2"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_recoveries_total{token=\"main\",step=\"device\"} 3"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_recoveries_total{token=\"main\",step=\"module\"} 4"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_outages_total{token=\"main\"} 5"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_drained{token=\"main\"} 1"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_outstanding{token=\"main\"} 0"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_failovers_total{token=\"main\"} 1"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_hung_calls{token=\"main\"} 2"));
+  EXPECT_THAT(text, HasSubstr("hallmark_token_calls_written_off_total{token=\"main\"} 3"));
 }
 
 TEST_F(MetricsTest, ConnectionsAreCounted) {

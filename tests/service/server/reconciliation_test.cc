@@ -158,6 +158,21 @@ TEST_F(ReconciliationTest, ACreationOnAnotherTokenIsLeftAlone) {
   EXPECT_THAT(token.destroyed, IsEmpty());
 }
 
+TEST_F(ReconciliationTest, AKeyWithACloneOfTheSameIdOnAnotherTokenKeepsItsRecords) {
+  AddKey(1, BindingState::kCreating, kGone);
+  BindingRecord clone = image_.bindings.front();
+  clone.token_id = "other";
+  clone.state = BindingState::kReady;
+  image_.bindings.push_back(clone);
+  ObjectList token({Cka(1)});
+  EXPECT_EQ(Run(token).rolled_back, 1u);
+  ASSERT_EQ(image_.bindings.size(), 1u);
+  EXPECT_EQ(image_.bindings.front().token_id, "other");
+  EXPECT_EQ(image_.keys.size(), 1u);
+  ASSERT_EQ(store_.commits.size(), 1u);
+  EXPECT_EQ(store_.commits.front().size(), 1u);
+}
+
 TEST_F(ReconciliationTest, AnObjectThatIsNotOursIsNotDestroyedWithItsRecord) {
   AddKey(2, BindingState::kCreating, kGone);
   image_.bindings[0].owned = false;
