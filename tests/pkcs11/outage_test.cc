@@ -30,9 +30,9 @@ class OutageTest : public OpenedTokenTest {
   void ExpectEveryPlaceServes() {
     EXPECT_TRUE(WaitUntil([this] { return hsm_->available(); }));
     FaultList::Arm({.function = "C_Sign", .times = 4, .hang = true});
-    std::vector<std::shared_ptr<WaitingTask>> tasks;
-    for (int place = 0; place < 4; ++place) tasks.push_back(Start(key_));
-    EXPECT_TRUE(FaultList::WaitForHanging(4, kLong));
+    std::array<std::shared_ptr<WaitingTask>, 4> tasks;
+    for (auto& task : tasks) task = Start(key_);
+    EXPECT_TRUE(FaultList::WaitForHanging(tasks.size(), kLong));
     FaultList::Disarm();
     for (const auto& task : tasks) EXPECT_THAT(task->Wait(), IsOk());
   }
