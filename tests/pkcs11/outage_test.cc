@@ -75,10 +75,9 @@ TEST_F(OutageTest, CallsSurviveTheLossOfEverySession) {
   Load load(*hsm_, key_, expected_);
   for (int round = 0; round < 10; ++round) {
     FaultList::Outage().LoseSessions();
-    const int before = load.right;
-    ASSERT_TRUE(WaitUntil([&] { return load.right > before + 20; }));
+    ASSERT_TRUE(load.Advance(5));
   }
-  EXPECT_EQ(load.refused, 0);
+  EXPECT_EQ(load.refused, 0) << load.last_refusal();
   EXPECT_EQ(load.wrong, 0);
 }
 
@@ -88,10 +87,9 @@ TEST_F(OutageTest, CallsSurviveAModuleThatMustBeInitialisedAgain) {
     for (std::uint64_t round = 1; round <= 10; ++round) {
       FaultList::Outage().BreakModule();
       ASSERT_TRUE(WaitUntil([&] { return hsm_->recoveries().reinitialisations >= round; }));
-      const int before = load.right;
-      ASSERT_TRUE(WaitUntil([&] { return load.right > before + 20; }));
+      ASSERT_TRUE(load.Advance(5));
     }
-    EXPECT_EQ(load.refused, 0);
+    EXPECT_EQ(load.refused, 0) << load.last_refusal();
     EXPECT_EQ(load.wrong, 0);
   }
   ExpectEveryPlaceServes();
@@ -103,8 +101,7 @@ TEST_F(OutageTest, AModuleWithoutSlotsIsATokenThatIsOut) {
   ASSERT_TRUE(WaitUntil([&] { return load.refused > 0; }));
   EXPECT_TRUE(WaitUntil([&] { return !hsm_->available(); }));
   FaultList::Outage().SetSlotsGone(false);
-  const int before = load.right;
-  ASSERT_TRUE(WaitUntil([&] { return load.right > before + 20; }));
+  ASSERT_TRUE(load.Advance(5));
   EXPECT_EQ(load.wrong, 0);
   EXPECT_EQ(hsm_->recoveries().outages, 1u);
 }
