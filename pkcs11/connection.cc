@@ -222,7 +222,7 @@ Result<void, OpenError> Connection::Mend(Trouble trouble, const std::string& rea
   }
   const std::uint64_t report = ++reports_;
   changed_.notify_all();
-  while (answered_reports_ < report && handles_.generation() == generation) {
+  while (!out_ && answered_reports_ < report && handles_.generation() == generation) {
     if (stopping_ || (changed_.wait_until(mu_, give_up) == std::cv_status::timeout &&
                       answered_reports_ < report)) {
       return Unexpected(OpenError{OpenFailure::kTokenError,
@@ -248,6 +248,7 @@ std::optional<Connection::Report> Connection::NextReport() {
     }
   }
   turn_taken_ = true;
+  taken_reports_ = reports_;
   if (out_) return Report{Trouble::kDevice, handles_.generation(), {}};
   const Report report = *std::exchange(reported_, std::nullopt);
   if (report.trouble != Trouble::kSession) {
@@ -288,7 +289,7 @@ void Connection::Conclude(const Report& report, Result<void, OpenError> mended) 
     }
     next_attempt_ = Now() + retry_after_;
     last_answer_ = std::move(mended);
-    answered_reports_ = reports_;
+    answered_reports_ = taken_reports_;
     turn_taken_ = false;
   }
   changed_.notify_all();

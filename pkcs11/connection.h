@@ -145,6 +145,9 @@ class Connection final : public ModuleUser {
   // The worst that was reported and not yet looked at.
   std::optional<Report> reported_ HALLMARK_GUARDED_BY(mu_);
   std::uint64_t reports_ HALLMARK_GUARDED_BY(mu_) = 0;
+  // Of these the keeper knew when it took its turn: what is reported while it is at work may have
+  // happened after it looked.
+  std::uint64_t taken_reports_ HALLMARK_GUARDED_BY(mu_) = 0;
   std::uint64_t answered_reports_ HALLMARK_GUARDED_BY(mu_) = 0;
   Result<void, OpenError> last_answer_ HALLMARK_GUARDED_BY(mu_);
   SteadyTime next_attempt_ HALLMARK_GUARDED_BY(mu_){};

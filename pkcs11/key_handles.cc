@@ -85,9 +85,10 @@ void KeyHandles::FinishScan(const KeyScan& scan) {
     journal_.clear();
     scanning_ = false;
     for (const auto& [id, entry] : entries_) {
-      if (entry.left_alone_for == std::chrono::milliseconds{0}) continue;
+      if (entry.suspicion == 0) continue;
       const auto at = fresh.find(id);
       if (at == fresh.end()) continue;
+      at->second.suspicion = entry.suspicion;
       at->second.left_alone_until = entry.left_alone_until;
       at->second.left_alone_for = entry.left_alone_for;
     }
@@ -142,15 +143,30 @@ void KeyHandles::SetProven(const CkaId& id, std::uint64_t generation, CK_OBJECT_
   }
 }
 
-void KeyHandles::LeaveAlone(const CkaId& id, SteadyTime now) {
+std::uint64_t KeyHandles::Suspect(const CkaId& id) {
   MutexLock lock(mu_);
   const auto found = entries_.find(id);
-  if (found == entries_.end() || now < found->second.left_alone_until) return;
+  if (found == entries_.end()) return 0;
+  return found->second.suspicion |= 1;
+}
+
+void KeyHandles::Acquit(const CkaId& id, std::uint64_t suspicion) {
+  MutexLock lock(mu_);
+  const auto found = entries_.find(id);
+  if (found != entries_.end() && found->second.suspicion == suspicion) ++found->second.suspicion;
+}
+
+bool KeyHandles::LeaveAlone(const CkaId& id, std::uint64_t suspicion, SteadyTime now) {
+  MutexLock lock(mu_);
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || found->second.suspicion != suspicion) return false;
   KeyEntry& entry = found->second;
+  if (now < entry.left_alone_until) return true;
   const bool long_ago = now > entry.left_alone_until + kLongestLeftAlone;
   entry.left_alone_for =
       long_ago ? kFirstLeftAlone : std::min(2 * entry.left_alone_for, kLongestLeftAlone);
   entry.left_alone_until = now + entry.left_alone_for;
+  return true;
 }
 
 bool KeyHandles::ClaimAlarm(const CkaId& id, std::uint64_t generation) {

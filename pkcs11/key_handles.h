@@ -28,6 +28,9 @@ struct KeyEntry {
   // Two objects share the CKA_ID: neither is used.
   bool ambiguous = false;
   bool alarmed = false;
+  // Odd while a call over this key has failed and none has served since: the key may be to blame,
+  // or the token.
+  std::uint64_t suspicion = 0;
   // The token fails over this key, and over this key alone: not used before then. Lasts twice as
   // long each time.
   SteadyTime left_alone_until{};
@@ -90,8 +93,13 @@ class KeyHandles {
   // Each does nothing if there was a scan since `generation`.
   void SetProven(const CkaId& id, std::uint64_t generation, CK_OBJECT_HANDLE handle, KeySpec spec,
                  const KeyCheckValue& value) HALLMARK_EXCLUDES(mu_);
-  // Outlasts scans.
-  void LeaveAlone(const CkaId& id, SteadyTime now) HALLMARK_EXCLUDES(mu_);
+  // These three outlast scans. A call over the key failed: what to quote of it later; 0 if the key
+  // is not there.
+  std::uint64_t Suspect(const CkaId& id) HALLMARK_EXCLUDES(mu_);
+  // A call served that began under `suspicion`.
+  void Acquit(const CkaId& id, std::uint64_t suspicion) HALLMARK_EXCLUDES(mu_);
+  // False, and nothing is done, if a call over the key has served since the suspicion.
+  bool LeaveAlone(const CkaId& id, std::uint64_t suspicion, SteadyTime now) HALLMARK_EXCLUDES(mu_);
   // True for the first caller of this generation: one alarm per key and scan, not per call.
   bool ClaimAlarm(const CkaId& id, std::uint64_t generation) HALLMARK_EXCLUDES(mu_);
 

@@ -100,6 +100,7 @@ CkResult<Result<MacTag>> MacSigner::Attempt(const MacTask& task, const Admission
         lease_->session().Sign(*mechanism, entry.handle, task.message(), Row(key.spec).mac_bytes));
     // Perhaps the tag of another key.
     if (connection_->handles().numbering() != numbering) return Unexpected(kNumberedAnew);
+    if (entry.suspicion % 2 == 1) connection_->handles().Acquit(key.cka_id, entry.suspicion);
     return Result<MacTag>(tag);
   }
 }
@@ -139,28 +140,34 @@ void MacSigner::DropLeaseAfter(const CkFault& fault) {
   if (std::string_view(fault.function) != "C_SignInit") DropLease();
 }
 
-void MacSigner::LeaveAlone(const std::optional<MacKey>& key) {
-  // The anchor was good a moment ago: it is this key's doing. If not, the next call to the token
-  // will tell.
-  if (key) connection_->handles().LeaveAlone(key->cka_id, std::chrono::steady_clock::now());
+bool MacSigner::Blame(const MacKey& key, std::uint64_t* suspicion) {
+  KeyHandles& handles = connection_->handles();
+  const SteadyTime now = std::chrono::steady_clock::now();
+  // The anchor was good in between, or the call would not have been repeated.
+  if (*suspicion != 0 && handles.LeaveAlone(key.cka_id, *suspicion, now)) return true;
+  *suspicion = handles.Suspect(key.cka_id);
+  return false;
 }
 
 Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const Admission& admit) {
   const std::string& token_id = connection_->token_id();
-  bool took_another_session = false;
-  bool renewed = false;
-  bool failed_in_device = false;
+  const KeyHandles& handles = connection_->handles();
+  std::optional<std::uint64_t> lost_session_under;
+  bool found_no_room = false;
   int repairs = 0;
   std::optional<MacKey> key;
+  std::uint64_t suspicion = 0;
   for (;;) {
-    const std::uint64_t generation = connection_->handles().generation();
+    std::uint64_t generation = handles.generation();
     CkStatus leased = EnsureLease(deadline);
+    if (leased.has_value()) generation = handles.generation();  // that was perhaps a long wait
     CkResult<Result<MacTag>> attempt =
         leased.has_value() ? Attempt(task, admit, &key) : Unexpected(leased.error());
     if (attempt.has_value()) return *std::move(attempt);
 
     // HMAC is idempotent, so repeating is safe.
     const CkFault fault = attempt.error();
+    const Error refusal = MacError(fault, token_id);
     if (fault.function == kNumberedAnew.function) {
       DropLease();
       continue;  // the pool lends nothing until the numbering is settled
@@ -169,34 +176,18 @@ Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const 
     Trouble trouble = Trouble::kSession;
     switch (Classify(fault.rv)) {
       case CkClass::kSession:
-        DropLease();
-        if (std::exchange(took_another_session, true)) return Unexpected(MacError(fault, token_id));
-        connection_->CountReplacedSession();
         break;
       case CkClass::kLogin:
       case CkClass::kHandle:
-        DropLease();
-        if (std::exchange(renewed, true)) {
-          LeaveAlone(key);
-          return Unexpected(MacError(fault, token_id));
-        }
         trouble = Trouble::kLogin;
         break;
       case CkClass::kPin:
       case CkClass::kDevice:
-        DropLease();
-        if (had_session && key && std::exchange(failed_in_device, true)) {
-          LeaveAlone(key);
-          return Unexpected(MacError(fault, token_id));
-        }
-        if (++repairs > kMostRepairs) return Unexpected(MacError(fault, token_id));
         trouble = Trouble::kDevice;
         break;
       case CkClass::kBusy:
         DropLease();
-        if (!had_session || std::exchange(took_another_session, true)) {
-          return Unexpected(MacError(fault, token_id));
-        }
+        if (!had_session || std::exchange(found_no_room, true)) return Unexpected(refusal);
         connection_->pool().Shed();
         continue;
       case CkClass::kData:
@@ -205,12 +196,23 @@ Result<MacTag> MacSigner::Climb(const MacTask& task, SteadyTime deadline, const 
           return Unexpected(Alarm(key->cka_id, generation, "gave a MAC of a wrong length"));
         }
         DropLeaseAfter(fault);
-        return Unexpected(MacError(fault, token_id));
+        return Unexpected(refusal);
       case CkClass::kOk:
       case CkClass::kUnsupported:
         DropLeaseAfter(fault);
-        return Unexpected(MacError(fault, token_id));
+        return Unexpected(refusal);
     }
+    DropLease();
+    // What failed before the token was brought back says nothing of it now.
+    if (handles.generation() != generation) continue;
+    if (trouble == Trouble::kSession) {
+      if (lost_session_under == generation) return Unexpected(refusal);
+      lost_session_under = generation;
+      connection_->CountReplacedSession();
+    } else if (had_session && key && Blame(*key, &suspicion)) {
+      return Unexpected(refusal);
+    }
+    if (++repairs > kMostRepairs) return Unexpected(refusal);
     const Result<void, OpenError> mended =
         connection_->Mend(trouble, ToString(fault), generation, deadline);
     if (!mended.has_value()) return Unexpected(MacError(mended.error().message, token_id));

@@ -36,7 +36,9 @@ class MacSigner final : public MacComputer {
   CkStatus EnsureLease(SteadyTime deadline);
   void DropLease();
   void DropLeaseAfter(const CkFault& fault);
-  void LeaveAlone(const std::optional<MacKey>& key);
+  // A call failed with its key. True if it had done so under `suspicion` and no other call with the
+  // key has served since: then it is the key's doing, which is left alone.
+  bool Blame(const MacKey& key, std::uint64_t* suspicion);
   Error Alarm(const CkaId& id, std::uint64_t generation, const std::string& reason);
 
   std::shared_ptr<Connection> connection_;

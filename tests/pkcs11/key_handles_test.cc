@@ -70,5 +70,31 @@ TEST(KeyHandlesTest, DebrisStaysWhoeverElseIsSettled) {
   EXPECT_THAT(handles.List(kNobody), ElementsAre(Bytes()));
 }
 
+TEST(KeyHandlesTest, AKeyIsLeftAloneUnlessItHasServedSince) {
+  KeyHandles handles;
+  handles.Add(OurId(), handles.generation(), Made());
+  const std::uint64_t first = handles.Suspect(OurId());
+  handles.Acquit(OurId(), first);
+  const std::uint64_t second = handles.Suspect(OurId());
+  EXPECT_FALSE(handles.LeaveAlone(OurId(), first, SteadyTime{}));
+  EXPECT_TRUE(handles.LeaveAlone(OurId(), second, SteadyTime{}));
+}
+
+TEST(KeyHandlesTest, AScanEndsNoSuspicion) {
+  KeyHandles handles;
+  handles.Add(OurId(), handles.generation(), Made());
+  const std::uint64_t suspicion = handles.Suspect(OurId());
+  KeyScan scan;
+  scan.keys.emplace_back(AsListed(OurId()), kHandle);
+  handles.BeginScan();
+  handles.FinishScan(scan);
+  EXPECT_EQ(handles.Find(OurId())->entry.suspicion, suspicion);
+}
+
+TEST(KeyHandlesTest, AKeyThatIsGoneIsNotSuspected) {
+  KeyHandles handles;
+  EXPECT_EQ(handles.Suspect(OurId()), 0u);
+}
+
 }  // namespace
 }  // namespace hallmark::pkcs11

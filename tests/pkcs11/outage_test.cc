@@ -30,9 +30,9 @@ class OutageTest : public OpenedTokenTest {
   void ExpectEveryPlaceServes() {
     EXPECT_TRUE(WaitUntil([this] { return hsm_->available(); }));
     FaultList::Arm({.function = "C_Sign", .times = 4, .hang = true});
-    std::vector<std::shared_ptr<WaitingTask>> tasks;
-    for (int place = 0; place < 4; ++place) tasks.push_back(Start(key_));
-    EXPECT_TRUE(FaultList::WaitForHanging(4, kLong));
+    std::array<std::shared_ptr<WaitingTask>, 4> tasks;
+    for (auto& task : tasks) task = Start(key_);
+    EXPECT_TRUE(FaultList::WaitForHanging(tasks.size(), kLong));
     FaultList::Disarm();
     for (const auto& task : tasks) EXPECT_THAT(task->Wait(), IsOk());
   }
@@ -75,10 +75,9 @@ TEST_F(OutageTest, CallsSurviveTheLossOfEverySession) {
   Load load(*hsm_, key_, expected_);
   for (int round = 0; round < 10; ++round) {
     FaultList::Outage().LoseSessions();
-    const int before = load.right;
-    ASSERT_TRUE(WaitUntil([&] { return load.right > before + 20; }));
+    ASSERT_TRUE(load.Advance(5));
   }
-  EXPECT_EQ(load.refused, 0);
+  EXPECT_EQ(load.refused, 0) << load.last_refusal();
   EXPECT_EQ(load.wrong, 0);
 }
 
@@ -88,10 +87,9 @@ TEST_F(OutageTest, CallsSurviveAModuleThatMustBeInitialisedAgain) {
     for (std::uint64_t round = 1; round <= 10; ++round) {
       FaultList::Outage().BreakModule();
       ASSERT_TRUE(WaitUntil([&] { return hsm_->recoveries().reinitialisations >= round; }));
-      const int before = load.right;
-      ASSERT_TRUE(WaitUntil([&] { return load.right > before + 20; }));
+      ASSERT_TRUE(load.Advance(5));
     }
-    EXPECT_EQ(load.refused, 0);
+    EXPECT_EQ(load.refused, 0) << load.last_refusal();
     EXPECT_EQ(load.wrong, 0);
   }
   ExpectEveryPlaceServes();
@@ -103,8 +101,7 @@ TEST_F(OutageTest, AModuleWithoutSlotsIsATokenThatIsOut) {
   ASSERT_TRUE(WaitUntil([&] { return load.refused > 0; }));
   EXPECT_TRUE(WaitUntil([&] { return !hsm_->available(); }));
   FaultList::Outage().SetSlotsGone(false);
-  const int before = load.right;
-  ASSERT_TRUE(WaitUntil([&] { return load.right > before + 20; }));
+  ASSERT_TRUE(load.Advance(5));
   EXPECT_EQ(load.wrong, 0);
   EXPECT_EQ(hsm_->recoveries().outages, 1u);
 }

@@ -1,6 +1,7 @@
 // What happens when the token fails, is slow, or hangs.
 #include "tests/pkcs11/opened_token.h"
 
+#include <array>
 #include <atomic>
 #include <thread>
 
@@ -286,9 +287,9 @@ TEST_F(RecoveryTest, AnswersEveryCallOnceUnderLoadAndFaults) {
   std::atomic<int> right{0};
   std::atomic<std::size_t> made{0};
   {
-    std::vector<std::jthread> callers;
-    for (int caller = 0; caller < 4; ++caller) {
-      callers.emplace_back([&] {
+    std::array<std::jthread, 4> callers;
+    for (std::jthread& caller : callers) {
+      caller = std::jthread([&] {
         for (std::size_t i = 0; i < 200; ++i) {
           const auto task = Start(keys[i % keys.size()]);
           const Result<MacTag> tag = task->Wait();
@@ -301,7 +302,7 @@ TEST_F(RecoveryTest, AnswersEveryCallOnceUnderLoadAndFaults) {
         }
       });
     }
-    callers.emplace_back([&] {
+    const std::jthread maker([&] {
       for (int i = 0; i < 10; ++i) {
         const CkaId id = RandomId();
         if (hsm_->GenerateKey(id, KeySpec::kHmac256, In(kLong)).has_value()) {
