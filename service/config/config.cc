@@ -130,6 +130,15 @@ void CheckTokens(const toml::table& file, const Config& config, Mistakes& mistak
         line_of("default_token"), "default_token",
         "there is no section [token." + config.default_token + "]; name one that is there");
   }
+  for (const TokenOptions& token : config.tokens) {
+    const std::string section = Qualified(kTokenSection, token.token_id);
+    if (!token.host_user.empty() && (token.hosts == 0 || token.host_directory.empty())) {
+      const std::string key = Qualified(section, "host_user");
+      mistakes.Add(line_of(key), key,
+                   token.hosts == 0 ? "there are no hosts to run as this user; set hosts, too"
+                                    : "host_directory is missing; name a folder of this user");
+    }
+  }
   for (auto token = config.tokens.begin(); token != config.tokens.end(); ++token) {
     const auto first = std::find_if(config.tokens.begin(), token, [&](const TokenOptions& other) {
       return other.module == token->module && other.uri == token->uri;
@@ -154,6 +163,7 @@ void ResolvePaths(const std::filesystem::path& folder, Config& config) {
   for (pkcs11::TokenOptions& token : config.tokens) {
     resolve(token.module);
     resolve(token.sync_path);
+    resolve(token.host_directory);
     token.config_directory = folder;
     token.state_directory = config.store_directory;
   }

@@ -144,6 +144,20 @@ constexpr std::array kToken{
     KeyHelp{"max_hung_calls", "16", true,
             "Hung MACs that are replaced at a time; at most 1024. At one more the daemon ends with "
             "exit status 75, for its supervisor to start another. 0: at the first."},
+    KeyHelp{"hosts", "0", true,
+            "Processes in which the token's module is called in place of this one, each with "
+            "`sessions`: one that hangs or dies is replaced while the others serve. At most 16. 0: "
+            "the module is called in this process, and hung calls count as above."},
+    KeyHelp{
+        "host_user", "\"\"", true,
+        "The user as whom hosts run; hallmarkd must be started as root to choose one. Empty: the "
+        "same as hallmarkd."},
+    KeyHelp{"host_directory", "\"\"", true,
+            "With host_user: a folder of that user, mode 0700, for what must be remembered of the "
+            "token, such as a PIN that was refused."},
+    KeyHelp{"host_hang_limit_ms", "2000", true,
+            "Milliseconds after which a host that has not answered a MAC is replaced. 100 to "
+            "3600000."},
     KeyHelp{"key_copies", "false", true,
             "true: new keys are made so that copies of them can be kept in sessions "
             "(CKA_MODIFIABLE), which some tokens need to be fast. It cannot be changed for a key "

@@ -45,6 +45,8 @@ using Token = TokenSet::Token;
 
 double Of(std::uint64_t count) { return static_cast<double>(count); }
 
+TokenHosts HostsOf(const Token& token) { return token.hsm().hosts().value_or(TokenHosts()); }
+
 const std::array kTokenMetrics{
     TokenMetric{"hallmark_token_available", "1 while the token answers, 0 while it is out.", kGauge,
                 nullptr, [](const Token& token) { return token.hsm().available() ? 1.0 : 0.0; }},
@@ -75,6 +77,12 @@ const std::array kTokenMetrics{
     TokenMetric{"hallmark_token_calls_written_off_total", "Calls whose threads were given up.",
                 kCounter, nullptr,
                 [](const Token& token) { return Of(token.hsm().hung_calls().written_off); }},
+    TokenMetric{"hallmark_token_hosts",
+                "Processes that serve the token, where it is called in processes of its own.",
+                kGauge, nullptr, [](const Token& token) { return Of(HostsOf(token).alive); }},
+    TokenMetric{"hallmark_token_host_replacements_total",
+                "Such processes that died, hung or sent nonsense and were replaced.", kCounter,
+                nullptr, [](const Token& token) { return Of(HostsOf(token).replacements); }},
     TokenMetric{"hallmark_token_outages_total", "How often the token went out of service.",
                 kCounter, nullptr,
                 [](const Token& token) { return Of(token.hsm().recoveries().outages); }},

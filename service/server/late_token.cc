@@ -133,4 +133,9 @@ HungCalls LateToken::hung_calls() const {
   return found == nullptr ? HungCalls() : found->hung_calls();
 }
 
+std::optional<TokenHosts> LateToken::hosts() const {
+  const Hsm* const found = hsm();
+  return found == nullptr ? std::nullopt : found->hosts();
+}
+
 }  // namespace hallmark::service

@@ -40,6 +40,7 @@ class LateToken final : public Hsm {
   std::size_t session_budget() const override;
   RecoveryCounts recoveries() const override;
   HungCalls hung_calls() const override;
+  std::optional<TokenHosts> hosts() const override;
 
  private:
   // Owned by the thread too, which may be left behind.

@@ -1,5 +1,7 @@
 #include "tests/daemon/calls.h"
 
+#include "tests/daemon/raw_connection.h"
+
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -82,6 +84,14 @@ Outcome DescribeKey(const Client& client, const std::string& key_id,
   request.set_key_id(key_id);
   v1::DescribeKeyResponse response;
   return client.Call(&v1::KeyService::Stub::DescribeKey, request, &response, within);
+}
+
+std::string Scrape(const TestDaemon& daemon) {
+  const std::string endpoints = ReadFile(daemon.home() / "endpoints.json");
+  const std::size_t begin = endpoints.find("http://") + 7;
+  const RawConnection connection(endpoints.substr(begin, endpoints.find('/', begin) - begin));
+  connection.Write("GET /metrics HTTP/1.0\r\n\r\n");
+  return connection.ReadToEnd();
 }
 
 std::vector<std::string> ListKeys(const Client& client) {

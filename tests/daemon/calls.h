@@ -37,6 +37,8 @@ Outcome VerifyMac(const Client& client, const v1::GenerateMacRequest& generated,
 
 Outcome DescribeKey(const Client& client, const std::string& key_id,
                     std::chrono::milliseconds within = 30s);
+// What the daemon says of itself, as Prometheus sees it.
+std::string Scrape(const TestDaemon& daemon);
 // Every key of the account, by all pages.
 std::vector<std::string> ListKeys(const Client& client);
 

@@ -80,13 +80,6 @@ class ReloadTest : public ::testing::Test {
     EXPECT_TRUE(GenerateMac(daemon_.admin(), key_, "m").outcome.ok());
     EXPECT_FALSE(DescribeKey(daemon_.admin(), "alias/none").ok());
   }
-  std::string Scrape() const {
-    const std::string endpoints = ReadFile(daemon_.home() / "endpoints.json");
-    const std::size_t begin = endpoints.find("http://") + 7;
-    const RawConnection connection(endpoints.substr(begin, endpoints.find('/', begin) - begin));
-    connection.Write("GET /metrics HTTP/1.0\r\n\r\n");
-    return connection.ReadToEnd();
-  }
 
   TestDaemon daemon_;
   TestAuthority other_{"another test CA"};
@@ -238,12 +231,12 @@ TEST_F(ReloadTest, MistakesInTheFileAreLoggedWithTheirLinesAndChangeNothing) {
 }
 
 TEST_F(ReloadTest, OutcomesAreCounted) {
-  EXPECT_THAT(Scrape(), HasSubstr("hallmark_reloads_total{outcome=\"refused\"} 0"));
+  EXPECT_THAT(Scrape(daemon_), HasSubstr("hallmark_reloads_total{outcome=\"refused\"} 0"));
   Reload();
   WriteFile(daemon_.config_file(), "this is not TOML\n" + ReadFile(daemon_.config_file()));
   EXPECT_THAT(Reload(), HasSubstr("hallmarkd.toml:1: not valid TOML"));
   Reload();
-  const std::string metrics = Scrape();
+  const std::string metrics = Scrape(daemon_);
   EXPECT_THAT(metrics, HasSubstr("hallmark_reloads_total{outcome=\"applied\"} 1"));
   EXPECT_THAT(metrics, HasSubstr("hallmark_reloads_total{outcome=\"refused\"} 2"));
 }

@@ -14,7 +14,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <set>
 
 namespace hallmark::pkcs11 {
 namespace {
@@ -138,7 +137,7 @@ TEST_F(HostTest, ATaskThatIsRefusedReachesNoHost) {
 TEST_F(HostTest, OneHostIsKilledUnderLoadAndNoRequestFails) {
   Load load(*hsm_, key_, expected_);
   for (int i = 0; i < 4; ++i) {
-    ASSERT_TRUE(load.Advance(200));
+    ASSERT_TRUE(load.Advance(50));
     const std::vector<pid_t> hosts = Hosts();
     ASSERT_EQ(hosts.size(), 2u);
     ASSERT_EQ(::kill(hosts[static_cast<std::size_t>(i) % 2], SIGKILL), 0);
@@ -152,7 +151,7 @@ TEST_F(HostTest, OneHostIsKilledUnderLoadAndNoRequestFails) {
 TEST_F(HostTest, AllHostsAreKilledUnderLoadAndServiceIsBackSoon) {
   Load load(*hsm_, key_, expected_);
   for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(load.Advance(200));
+    ASSERT_TRUE(load.Advance(50));
     for (const pid_t pid : Hosts()) ASSERT_EQ(::kill(pid, SIGKILL), 0);
     const SteadyTime killed = steady_clock::now();
     ASSERT_TRUE(WaitUntil([&] { return Alive() == 0; }));
@@ -168,24 +167,16 @@ TEST_F(HostTest, AllHostsAreKilledUnderLoadAndServiceIsBackSoon) {
 TEST_F(HostTest, AHostThatHangsIsReplacedAndTheOthersServeMeanwhile) {
   Load load(*hsm_, key_, expected_, 2);
   ASSERT_TRUE(load.Advance(500));
-  const SteadyTime before = steady_clock::now();
-  ASSERT_TRUE(load.Advance(2'000));
-  const auto usual = steady_clock::now() - before;
-  const std::set<pid_t> old = [] {
-    const std::vector<pid_t> hosts = Hosts();
-    return std::set<pid_t>(hosts.begin(), hosts.end());
-  }();
   // Every process has its own count of the calls: one of them reaches this one first.
   SetFaults("C_Sign hang times=1 skip=300\n");
   ASSERT_TRUE(WaitUntil([&] { return hsm_->hosts()->replacements >= 1; }));
   SetFaults("");
   ASSERT_TRUE(AllServe(2));
-  ASSERT_TRUE(load.Advance(200));
+  ASSERT_TRUE(load.Advance(50));
   EXPECT_EQ(load.wrong, 0);
   EXPECT_EQ(load.refused, 0);
-  EXPECT_GE(events_.Count(Severity::kWarning, "did not come back"), 1);
-  std::printf("before the hang: 2000 MACs in %d ms\n",
-              static_cast<int>(std::chrono::duration_cast<milliseconds>(usual).count()));
+  EXPECT_TRUE(
+      WaitUntil([&] { return events_.Count(Severity::kWarning, "did not come back") > 0; }));
 }
 
 TEST_F(HostTest, AKeyThatIsBeingMadeWhenItsHostEndsIsNotMadeTwice) {
@@ -262,7 +253,7 @@ TEST_F(HostTest, AHostEndsWithItsParentEvenWhileItHangs) {
   for (const bool hangs : {false, true}) {
     // A child of ours opens the token and is killed; its hosts must not survive it.
     hsm_.reset();
-    SetFaults(hangs ? "C_Sign hang\n" : "");
+    SetFaults("");
     const pid_t parent = ::fork();
     if (parent == 0) {
       ::execl("/proc/self/exe", "host_test", "--gtest_filter=HostParent.DISABLED_Serves",
@@ -271,7 +262,10 @@ TEST_F(HostTest, AHostEndsWithItsParentEvenWhileItHangs) {
     }
     ASSERT_TRUE(WaitUntil([&] { return ChildrenOf(parent, kProgram).size() == 2; }));
     const std::vector<pid_t> hosts = ChildrenOf(parent, kProgram);
-    if (hangs) std::this_thread::sleep_for(milliseconds{500});
+    if (hangs) {
+      SetFaults("C_Sign hang\n");
+      std::this_thread::sleep_for(milliseconds{500});
+    }
     ASSERT_EQ(::kill(parent, SIGKILL), 0);
     ASSERT_EQ(::waitpid(parent, nullptr, 0), parent);
     for (const pid_t host : hosts) {

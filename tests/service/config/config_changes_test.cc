@@ -107,6 +107,10 @@ sessions = 3
 max_queued = 4
 hung_call_limit_ms = 107
 max_hung_calls = 5
+hosts = 2
+host_user = "hallmark-hsm"
+host_directory = "/var/lib/hsm"
+host_hang_limit_ms = 108
 key_copies = true
 )");
   EXPECT_THAT(Changed(defaults, defaults), ::testing::IsEmpty());

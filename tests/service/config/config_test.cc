@@ -136,6 +136,10 @@ sessions = 3
 max_queued = 7
 hung_call_limit_ms = 107
 max_hung_calls = 5
+hosts = 2
+host_user = "hallmark-hsm"
+host_directory = "hsm"
+host_hang_limit_ms = 108
 key_copies = true
 )");
   ASSERT_TRUE(config.has_value()) << config.error().front().message;
@@ -175,6 +179,10 @@ key_copies = true
   EXPECT_EQ(token.max_queued, 7u);
   EXPECT_EQ(token.hung_call_limit, std::chrono::milliseconds(107));
   EXPECT_EQ(token.max_hung_calls, 5u);
+  EXPECT_EQ(token.hosts, 2u);
+  EXPECT_EQ(token.host_user, "hallmark-hsm");
+  EXPECT_EQ(token.host_directory, folder_ / "hsm");
+  EXPECT_EQ(token.host_hang_limit, std::chrono::milliseconds(108));
   EXPECT_TRUE(token.key_copies);
   EXPECT_EQ(token.state_directory, folder_ / "s");
 }
@@ -291,6 +299,12 @@ INSTANTIATE_TEST_SUITE_P(
          "4: token.t.sessions: must be from 0 to 1024, is 1025"},
         {"ZeroQueue", "[token.t]\nmodule = \"m\"\nuri = \"pkcs11:token=t\"\nmax_queued = 0",
          "4: token.t.max_queued: must be from 1 to 1000000, is 0"},
+        {"HostUserWithoutHosts",
+         "[token.t]\nmodule = \"m\"\nuri = \"pkcs11:token=t\"\nhost_user = \"u\"",
+         "4: token.t.host_user: there are no hosts to run as this user; set hosts, too"},
+        {"HostUserWithoutDirectory",
+         "[token.t]\nmodule = \"m\"\nuri = \"pkcs11:token=t\"\nhost_user = \"u\"\nhosts = 2",
+         "4: token.t.host_user: host_directory is missing; name a folder of this user"},
         {"FlagAsText", "[token.t]\nmodule = \"m\"\nuri = \"pkcs11:token=t\"\nkey_copies = \"yes\"",
          "4: token.t.key_copies: must be true or false, is a string"},
     }),

@@ -1,0 +1,149 @@
+// A daemon whose token is called in processes of its own, which are killed and hang under load.
+#include "tests/support/token_hosts.h"
+
+#include "tests/daemon/calls.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace hallmark::testing {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using ::testing::HasSubstr;
+
+// Callers that make MACs all the time.
+class Load {
+ public:
+  Load(const Client& client, const std::string& key_id, const std::string& expected) {
+    for (std::jthread& caller : callers_) {
+      caller = std::jthread([&, this](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+          const MacAnswer answer = GenerateMac(client, key_id, "load", 10s);
+          if (!answer.outcome.ok()) {
+            ++failed;
+          } else {
+            (answer.mac == expected ? right : wrong)++;
+          }
+        }
+      });
+    }
+  }
+
+  bool GoesOn(int calls = 100) const {
+    const int goal = right + calls;
+    return Eventually([&] { return right >= goal; });
+  }
+  // MACs a second, over that time.
+  double Rate(milliseconds over) const {
+    const int before = right;
+    const auto start = steady_clock::now();
+    std::this_thread::sleep_for(over);
+    const std::chrono::duration<double> took = steady_clock::now() - start;
+    return (right - before) / took.count();
+  }
+
+  std::atomic<int> right{0};
+  std::atomic<int> wrong{0};
+  std::atomic<int> failed{0};
+
+ private:
+  std::array<std::jthread, 4> callers_;
+};
+
+class TokenHostsTest : public ::testing::Test {
+ protected:
+  TokenHostsTest() {
+    daemon_.Start();
+    client_ = daemon_.AddPrincipal(TestDaemon::kAdmin, TestDaemon::kAllowAll);
+    key_ = CreateKey(client_);
+    const MacAnswer answer = GenerateMac(client_, key_, "load");
+    EXPECT_TRUE(answer.outcome.ok()) << answer.outcome;
+    load_.emplace(client_, key_, answer.mac);
+  }
+  ~TokenHostsTest() override {
+    load_.reset();
+    EXPECT_EQ(daemon_.Stop(), 0);
+  }
+
+  std::vector<pid_t> Hosts() const { return ChildrenOf(daemon_.pid(), "hallmark-token-host"); }
+  bool BothServe() const {
+    return Eventually([&] { return Metric("hallmark_token_hosts") == "2" && Hosts().size() == 2; });
+  }
+  std::string Metric(const std::string& name) const {
+    const std::string row = name + "{token=\"main\"} ";
+    const std::string text = Scrape(daemon_);
+    const std::size_t at = text.find(row);
+    if (at == std::string::npos) return "none";
+    const std::size_t begin = at + row.size();
+    return text.substr(begin, text.find_first_of("\r\n", begin) - begin);
+  }
+
+  TestDaemon daemon_{{.token_settings = "hosts = 2\nsessions = 2\nhost_hang_limit_ms = 500\n"}};
+  Client client_;
+  std::string key_;
+  std::optional<Load> load_;
+};
+
+TEST_F(TokenHostsTest, NoCallFailsWhileOneHostAfterAnotherIsKilled) {
+  const pid_t daemon = daemon_.pid();
+  for (std::size_t round = 0; round < 6; ++round) {
+    ASSERT_TRUE(BothServe());
+    ASSERT_TRUE(load_->GoesOn());
+    ASSERT_EQ(::kill(Hosts()[round % 2], SIGKILL), 0);
+    ASSERT_TRUE(load_->GoesOn());
+    ASSERT_TRUE(Eventually([&] {
+      return Metric("hallmark_token_host_replacements_total") == std::to_string(round + 1);
+    }));
+  }
+  EXPECT_EQ(load_->wrong, 0);
+  EXPECT_EQ(load_->failed, 0);
+  EXPECT_EQ(daemon_.pid(), daemon);
+  EXPECT_THAT(daemon_.Log(), HasSubstr("ended and is replaced"));
+}
+
+TEST_F(TokenHostsTest, ServiceIsBackSoonAfterEveryHostWasKilled) {
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(BothServe());
+    ASSERT_TRUE(load_->GoesOn());
+    const auto killed = steady_clock::now();
+    for (const pid_t host : Hosts()) ASSERT_EQ(::kill(host, SIGKILL), 0);
+    ASSERT_TRUE(load_->GoesOn(10));
+    const auto back = duration_cast<milliseconds>(steady_clock::now() - killed);
+    std::printf("both hosts killed: ten MACs after %d ms\n", static_cast<int>(back.count()));
+    EXPECT_LT(back, 2s);
+  }
+  EXPECT_EQ(load_->wrong, 0);
+}
+
+TEST_F(TokenHostsTest, ACallThatHangsForEverCostsOneHostAndNoCall) {
+  ASSERT_TRUE(BothServe());
+  ASSERT_TRUE(load_->GoesOn());
+  const double before = load_->Rate(1500ms);
+  // Each host counts for itself: both hang, one at a time, since those that come after do as well
+  // unless the fault is taken away.
+  daemon_.SetFaults("C_Sign hang times=1 skip=100\n");
+  const double meanwhile = load_->Rate(1500ms);
+  daemon_.SetFaults("");
+  ASSERT_TRUE(BothServe());
+  ASSERT_TRUE(load_->GoesOn());
+  std::printf("rate while calls hang, of the rate before: %.2f\n", meanwhile / before);
+  EXPECT_GT(meanwhile, before / 2);
+  EXPECT_EQ(load_->wrong, 0);
+  EXPECT_EQ(load_->failed, 0);
+  EXPECT_NE(Metric("hallmark_token_host_replacements_total"), "0");
+}
+
+}  // namespace
+}  // namespace hallmark::testing
