@@ -164,7 +164,9 @@ Result<void, OpenError> Connection::Climb(Trouble trouble) {
   entered_.reset();
   Result<void, OpenError> connected = Connect();
   if (connected.has_value() || !MayPass(connected.error()) || !nobody_inside) return connected;
-  const Module::Reinitialised reinitialised = access_.module()->Reinitialise(*this);
+  // A token that is not there at all is no reason to hold up others: it may never come.
+  const bool was_open = pool_ != nullptr;
+  const Module::Reinitialised reinitialised = access_.module()->Reinitialise(*this, was_open);
   deferred_ = reinitialised == Module::Reinitialised::kByOther;
   if (reinitialised != Module::Reinitialised::kYes) return connected;
   reinitialisations_.fetch_add(1, std::memory_order_relaxed);
@@ -305,6 +307,10 @@ void Connection::EndTurn() {
 }
 
 void Connection::RunKeeper() {
+  {
+    MutexLock lock(mu_);
+    open_ = true;
+  }
   EndTurn();  // which Open took
   while (const std::optional<Report> report = NextReport()) {
     Result<void, OpenError> mended = MendNow(report->trouble);
@@ -336,7 +342,7 @@ void Connection::StopKeeper() {
 
 bool Connection::serving() const {
   MutexLock lock(mu_);
-  return !out_ && !stopping_;
+  return open_ && !out_ && !stopping_;
 }
 
 bool Connection::StandAside(SteadyTime give_up) {

@@ -140,6 +140,7 @@ class Connection final : public ModuleUser {
   ConditionVariable changed_;
   // Somebody recovers the token, or keeps it out of its module.
   bool turn_taken_ HALLMARK_GUARDED_BY(mu_) = false;
+  bool open_ HALLMARK_GUARDED_BY(mu_) = false;  // Open has succeeded
   bool out_ HALLMARK_GUARDED_BY(mu_) = false;
   bool stopping_ HALLMARK_GUARDED_BY(mu_) = false;
   // The worst that was reported and not yet looked at.

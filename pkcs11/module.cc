@@ -134,7 +134,7 @@ class Module::Turn {
   bool taken_ = false;
 };
 
-bool Module::MayDisturb(SteadyTime now) {
+bool Module::MayDisturbNow(SteadyTime now) {
   MutexLock lock(mu_);
   const bool first = disturbed_ == SteadyTime{};
   if (!first && now < disturbed_ + rest_) return false;
@@ -144,14 +144,14 @@ bool Module::MayDisturb(SteadyTime now) {
   return true;
 }
 
-Module::Reinitialised Module::Reinitialise(const ModuleUser& asker) {
+Module::Reinitialised Module::Reinitialise(const ModuleUser& asker, bool may_disturb) {
   if (!ours_) return Reinitialised::kNo;
   const Turn turn(*this, Now());
   if (!turn.taken()) return Reinitialised::kByOther;
   const std::vector<std::shared_ptr<ModuleUser>> others = Others(asker);
   const bool disturbs =
       std::any_of(others.begin(), others.end(), [](const auto& user) { return user->serving(); });
-  if (disturbs && !MayDisturb(Now())) return Reinitialised::kNo;
+  if (disturbs && !(may_disturb && MayDisturbNow(Now()))) return Reinitialised::kNo;
 
   bool anew = false;
   const SteadyTime give_up = Now() + kStandAside;

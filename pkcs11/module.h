@@ -56,8 +56,9 @@ class Module {
   };
   // C_Finalize and C_Initialize, for `asker`, of which nobody is inside the module, once all other
   // users stand aside. It is left undone when one of them does not come out, while those that serve
-  // were disturbed a moment ago, and where another part of the process has initialised the module.
-  Reinitialised Reinitialise(const ModuleUser& asker) HALLMARK_EXCLUDES(mu_);
+  // were disturbed a moment ago or unless `may_disturb`, and where another part of the process has
+  // initialised the module.
+  Reinitialised Reinitialise(const ModuleUser& asker, bool may_disturb) HALLMARK_EXCLUDES(mu_);
 
   // Runs `action` while nobody initialises the module again; false if that had not ended by then.
   bool WhileInitialised(SteadyTime give_up, const std::function<void()>& action)
@@ -75,7 +76,7 @@ class Module {
   class Turn;
   // Users other than `asker`.
   std::vector<std::shared_ptr<ModuleUser>> Others(const ModuleUser& asker) HALLMARK_EXCLUDES(mu_);
-  bool MayDisturb(SteadyTime now) HALLMARK_EXCLUDES(mu_);
+  bool MayDisturbNow(SteadyTime now) HALLMARK_EXCLUDES(mu_);
 
   CK_FUNCTION_LIST* functions_;  // lives as long as the process
   std::string init_args_;

@@ -76,8 +76,10 @@ CkResult<std::string> FindWeaknessOfForeign(Session& session, CK_OBJECT_HANDLE k
   static constexpr std::array kFlags{
       RequiredFlag{CKA_TOKEN, "CKA_TOKEN", true},
       RequiredFlag{CKA_SIGN, "CKA_SIGN", true},
+      RequiredFlag{CKA_PRIVATE, "CKA_PRIVATE", true},
       RequiredFlag{CKA_SENSITIVE, "CKA_SENSITIVE", true},
       RequiredFlag{CKA_EXTRACTABLE, "CKA_EXTRACTABLE", false},
+      RequiredFlag{CKA_DERIVE, "CKA_DERIVE", false},
   };
   return FindOtherFlag(session, key, kFlags);
 }

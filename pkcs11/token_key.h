@@ -42,7 +42,8 @@ Result<MadeKey, KeyRefusal> MakeKey(Session& session, CK_MECHANISM_TYPE mechanis
                                     const KeyRequest& request);
 
 // What makes a key that somebody else brought here too weak for us, as "CKA_EXTRACTABLE is true";
-// empty: nothing does. Other usages than MACs are its owner's affair.
+// empty: nothing does. That is what lets others use the key without a login, or take its value out,
+// whole or in parts by derivation; other usages than MACs are its owner's affair.
 CkResult<std::string> FindWeaknessOfForeign(Session& session, CK_OBJECT_HANDLE key);
 
 CkResult<bool> ReadFlag(Session& session, CK_OBJECT_HANDLE key, CK_ATTRIBUTE_TYPE type);

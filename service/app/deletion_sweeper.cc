@@ -53,13 +53,14 @@ bool IsDue(const KeyRecord& key, WallTime now) {
 }
 
 Status DestroyOn(const DeletionSweeper::Parts& parts, const BindingRecord& binding) {
+  // Somebody else's: released, not destroyed, and the token may be gone for good.
+  if (!binding.owned) return {};
   const TokenSet::Token* const token = parts.tokens.Find(binding.token_id);
   if (token == nullptr) {
-    return Fail(Exception::kDependencyTimeoutException, "The token is not configured.",
+    return Fail(Exception::kDependencyTimeoutException,
+                "The token is not configured; put its section back until its keys are destroyed.",
                 "token " + binding.token_id);
   }
-  // Somebody else's: released, not destroyed.
-  if (!binding.owned) return {};
   if (!token->usable()) return NotUsable(*token);
   return token->hsm().DestroyKey(binding.cka_id, parts.clock.SteadyNow() + kDestroyLimit);
 }
@@ -201,7 +202,7 @@ void DeletionSweeper::Condemn(const KeyViewPtr& view) {
 
 bool DeletionSweeper::Obstacles::AreInTheWayOf(const KeyView& key) const {
   return store || std::any_of(key.bindings.begin(), key.bindings.end(), [&](const auto& binding) {
-           return tokens.contains(binding.token_id);
+           return binding.owned && tokens.contains(binding.token_id);
          });
 }
 

@@ -184,6 +184,7 @@ Status CreateKey(Engine& engine, CallContext& call, const v1::CreateKeyRequest& 
   HALLMARK_ASSIGN_OR_RETURN(StoredPolicyPtr policy, FirstPolicy(engine, call, request, context));
 
   HALLMARK_ASSIGN_OR_RETURN(const TokenSet::Token* const token, RequestedToken(engine, request));
+  call.token_id = token->id();
 
   NewKey wanted{account, spec, request.description(), request.tags(), std::move(policy), {}, token};
   if (request.has_client_token()) {

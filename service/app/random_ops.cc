@@ -19,6 +19,7 @@ Status GenerateRandom(Engine& engine, CallContext& call, const v1::GenerateRando
   const auto size = static_cast<std::size_t>(request.number_of_bytes());
   const TokenSet::Token* const token = engine.tokens.FindUsable();
   if (token == nullptr) return NotUsable(engine.tokens.default_token());
+  call.token_id = token->id();
   HALLMARK_ASSIGN_OR_RETURN(const Bytes random, token->hsm().GenerateRandom(size, call.deadline));
   response->set_plaintext(random.data(), random.size());
   return {};

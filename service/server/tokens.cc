@@ -23,7 +23,8 @@ pkcs11::EventSink EventsOf(const std::shared_ptr<Log>& log) {
   };
 }
 
-// What an operator has to put right first would not go away by itself.
+// What an operator has to put right first would not go away by itself. A drained token is being
+// worked on, and holds up nobody.
 bool MayAppear(pkcs11::OpenFailure failure) {
   return failure == pkcs11::OpenFailure::kTokenAbsent ||
          failure == pkcs11::OpenFailure::kTokenError;
@@ -90,7 +91,7 @@ Result<std::unique_ptr<Tokens>, StartError> Tokens::Open(const Parts& parts) {
       if (is_default) tokens->sealer_ = std::move(opened->sealer);
       tokens->hsms_.push_back(std::move(opened->hsm));
       tokens->present_.push_back(tokens->hsms_.back().get());
-    } else if (!is_default && MayAppear(opened.error().failure)) {
+    } else if (!is_default && (record->drained || MayAppear(opened.error().failure))) {
       const std::string& text = opened.error().message;
       parts.log->Write(LogLevel::kError, "token",
                        {{"text", std::string_view(text)},

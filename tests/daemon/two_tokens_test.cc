@@ -289,6 +289,18 @@ TEST_F(AbsentTokenTest, ATokenThatIsAbsentAtTheStartIsTakenUpWhenItAppears) {
   EXPECT_EQ(daemon_->Stop(), 0);
 }
 
+TEST_F(AbsentTokenTest, ADrainedTokenThatCannotBeOpenedHoldsUpNoStart) {
+  daemon_->Start();
+  const std::string on_second = CreateKeyOn("second");
+  ASSERT_EQ(Token({"drain", "--token", "main"}).exit_code, 0);
+  ASSERT_EQ(daemon_->Stop(), 0);
+  daemon_->SetFaults("C_Login rv=CKR_PIN_INCORRECT\n");
+  daemon_->Start();
+  EXPECT_TRUE(Mac(on_second).ok());
+  EXPECT_EQ(Status("main").at("Drained"), true);
+  EXPECT_EQ(daemon_->Stop(), 0);
+}
+
 TEST_F(AbsentTokenTest, ADaemonEndsWhileItStillLooksForAToken) {
   TakeMainAway();
   daemon_->Start();

@@ -146,6 +146,21 @@ TEST_F(LadderTest, ATokenThatStaysOutDoesNotKeepDisturbingAnother) {
   EXPECT_TRUE(other->hsm->available());
 }
 
+TEST_F(LadderTest, ATokenThatIsNotThereDisturbsNobody) {
+  const MacKey key = Generate();
+  TokenOptions absent = options_;
+  absent.token_id = "absent";
+  absent.uri = "pkcs11:token=none";
+  FaultList::ResetCalls();
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const Result<OpenToken, OpenError> open = Open(absent, anchor_, random_, events_.sink());
+    ASSERT_FALSE(open.has_value());
+    EXPECT_EQ(open.error().failure, OpenFailure::kTokenAbsent);
+  }
+  EXPECT_EQ(FaultList::Calls("C_Finalize"), 0u);
+  EXPECT_THAT(Mac(key), IsOk());
+}
+
 TEST_F(LadderTest, AKeyOverWhichTheTokenFailsIsLeftAlone) {
   const MacKey good = Generate();
   const MacKey bad = Generate();

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
+#include <ostream>
 #include <stop_token>
+#include <vector>
 
 namespace hallmark::app {
 namespace {
@@ -258,21 +261,34 @@ TEST_F(SeveralTokensTest, WhatIsNoKeyOfOursToTakeIsNotAdopted) {
               Raises(Exception::kAlreadyExistsException));
 }
 
-TEST_F(SeveralTokensTest, AnObjectThatCanBeTakenOutIsNotAdopted) {
+// An object that somebody else made, with one flag that makes it too weak for us.
+struct Weakness {
+  CK_ATTRIBUTE_TYPE flag;
+  bool value;
+  const char* name;
+};
+void PrintTo(const Weakness& weakness, std::ostream* out) { *out << weakness.name; }
+
+class WeakObjectTest : public SeveralTokensTest, public ::testing::WithParamInterface<Weakness> {};
+
+TEST_P(WeakObjectTest, IsNotAdopted) {
   const std::string key_id = CreateKey();
   CK_OBJECT_CLASS object_class = CKO_SECRET_KEY;
   CK_KEY_TYPE type = CKK_GENERIC_SECRET;
   CK_BBOOL yes = CK_TRUE;
   Bytes value(32, std::byte{1});
   CkaId id = cka_id_;
-  std::array<CK_ATTRIBUTE, 8> attributes{{{CKA_CLASS, &object_class, sizeof object_class},
-                                          {CKA_KEY_TYPE, &type, sizeof type},
-                                          {CKA_TOKEN, &yes, sizeof yes},
-                                          {CKA_SIGN, &yes, sizeof yes},
-                                          {CKA_SENSITIVE, &yes, sizeof yes},
-                                          {CKA_EXTRACTABLE, &yes, sizeof yes},
-                                          {CKA_ID, id.data(), id.size()},
-                                          {CKA_VALUE, value.data(), value.size()}}};
+  std::map<CK_ATTRIBUTE_TYPE, CK_BBOOL> flags{
+      {CKA_SIGN, CK_TRUE},         {CKA_PRIVATE, CK_TRUE}, {CKA_SENSITIVE, CK_TRUE},
+      {CKA_EXTRACTABLE, CK_FALSE}, {CKA_DERIVE, CK_FALSE},
+  };
+  flags[GetParam().flag] = GetParam().value ? CK_TRUE : CK_FALSE;
+  std::vector<CK_ATTRIBUTE> attributes{{CKA_CLASS, &object_class, sizeof object_class},
+                                       {CKA_KEY_TYPE, &type, sizeof type},
+                                       {CKA_TOKEN, &yes, sizeof yes},
+                                       {CKA_ID, id.data(), id.size()},
+                                       {CKA_VALUE, value.data(), value.size()}};
+  for (auto& [flag, flag_value] : flags) attributes.push_back({flag, &flag_value, 1});
   CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
   const TestSession session(second_token_);
   ASSERT_EQ(testing::SoftHsmToken::functions().C_CreateObject(session.handle(), attributes.data(),
@@ -280,12 +296,21 @@ TEST_F(SeveralTokensTest, AnObjectThatCanBeTakenOutIsNotAdopted) {
             CKR_OK);
   const Status adopted = Adopt(key_id);
   ASSERT_THAT(adopted, Raises(Exception::kValidationException));
-  EXPECT_THAT(adopted.error().message, ::testing::HasSubstr("CKA_EXTRACTABLE is true"));
+  EXPECT_THAT(adopted.error().message, ::testing::HasSubstr(GetParam().name));
 }
+
+INSTANTIATE_TEST_SUITE_P(Flags, WeakObjectTest,
+                         ::testing::Values(Weakness{CKA_SIGN, false, "CKA_SIGN is false"},
+                                           Weakness{CKA_PRIVATE, false, "CKA_PRIVATE is false"},
+                                           Weakness{CKA_SENSITIVE, false, "CKA_SENSITIVE is false"},
+                                           Weakness{CKA_EXTRACTABLE, true,
+                                                    "CKA_EXTRACTABLE is true"},
+                                           Weakness{CKA_DERIVE, true, "CKA_DERIVE is true"}));
 
 class EndingOnTokensTest : public SeveralTokensTest {
  protected:
-  EndingOnTokensTest() {
+  EndingOnTokensTest() { StartSweeper(); }
+  void StartSweeper() {
     sweeper_.emplace(
         DeletionSweeper::Parts{keys_, client_tokens_, last_usage_, *store_, *tokens_, clock_},
         *store_->Load(), [](auto, const auto&) {});
@@ -328,6 +353,19 @@ TEST_F(EndingOnTokensTest, ATokenThatIsDrainedHoldsUpOnlyItsOwnKeys) {
   ASSERT_THAT(Resume("second"), IsOk());
   Sweep();
   EXPECT_TRUE(store_->Load()->bindings.empty());
+}
+
+TEST_F(EndingOnTokensTest, ATokenThatIsGoneForGoodHoldsUpNoKeyThatItOnlyLent) {
+  const std::string key_id = KeyOnBoth();
+  ASSERT_THAT(Adopt(key_id), IsOk());
+  UseTokens({{open_.hsm.get(), tokens_->default_token().record()}});
+  StartSweeper();
+  ASSERT_THAT(ScheduleKeyDeletion(key_id), IsOk());
+  WaitFor(8 * 24h);
+  Sweep();
+  EXPECT_TRUE(TestSession(token_).Find(cka_id_).empty());
+  EXPECT_TRUE(store_->Load()->bindings.empty());
+  EXPECT_EQ(sweeper_->state().being_destroyed, 0u);
 }
 
 }  // namespace
