@@ -10,7 +10,7 @@
 #include <array>
 #include <atomic>
 #include <cstdio>
-#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,9 +26,10 @@ using ::testing::HasSubstr;
 // Callers that make MACs all the time.
 class Load {
  public:
+  // `client` outlives it.
   Load(const Client& client, const std::string& key_id, const std::string& expected) {
     for (std::jthread& caller : callers_) {
-      caller = std::jthread([&, this](const std::stop_token& stop) {
+      caller = std::jthread([this, &client, key_id, expected](const std::stop_token& stop) {
         while (!stop.stop_requested()) {
           const MacAnswer answer = GenerateMac(client, key_id, "load", 10s);
           if (!answer.outcome.ok()) {
@@ -131,9 +132,7 @@ TEST_F(TokenHostsTest, ACallThatHangsForEverCostsOneHostAndNoCall) {
   ASSERT_TRUE(BothServe());
   ASSERT_TRUE(load_->GoesOn());
   const double before = load_->Rate(1500ms);
-  // Each host counts for itself: both hang, one at a time, since those that come after do as well
-  // unless the fault is taken away.
-  daemon_.SetFaults("C_Sign hang times=1 skip=100\n");
+  daemon_.SetFaults("C_Sign hang claim=" + (daemon_.home() / "hangs").string() + "\n");
   const double meanwhile = load_->Rate(1500ms);
   daemon_.SetFaults("");
   ASSERT_TRUE(BothServe());

@@ -167,8 +167,7 @@ TEST_F(HostTest, AllHostsAreKilledUnderLoadAndServiceIsBackSoon) {
 TEST_F(HostTest, AHostThatHangsIsReplacedAndTheOthersServeMeanwhile) {
   Load load(*hsm_, key_, expected_, 2);
   ASSERT_TRUE(load.Advance(500));
-  // Every process has its own count of the calls: one of them reaches this one first.
-  SetFaults("C_Sign hang times=1 skip=300\n");
+  SetFaults("C_Sign hang claim=" + (token_.directory() / "hangs").string() + "\n");
   ASSERT_TRUE(WaitUntil([&] { return hsm_->hosts()->replacements >= 1; }));
   SetFaults("");
   ASSERT_TRUE(AllServe(2));

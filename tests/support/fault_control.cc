@@ -135,6 +135,9 @@ bool ParseWord(std::string_view word, Fault* fault) {
     fault->delay = std::chrono::milliseconds(std::atol(value.c_str()));
   } else if (name == "times") {
     fault->times = std::strtoul(value.c_str(), nullptr, 10);
+  } else if (name == "claim") {
+    fault->claim = value;
+    fault->times = 1;
   } else if (name == "skip") {
     fault->skip = std::strtoul(value.c_str(), nullptr, 10);
   } else if (name == "shorten_by") {

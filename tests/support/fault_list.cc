@@ -5,6 +5,8 @@
 #include "tests/support/kill_switch.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -51,6 +53,14 @@ struct Strike {
   std::uint64_t release;  // a hanging call goes on when the count is another
 };
 
+// True for the one process that makes the file; always for an empty path.
+bool Claim(const std::filesystem::path& path) {
+  if (path.empty()) return true;
+  const int fd = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd >= 0) static_cast<void>(::close(fd));
+  return fd >= 0;
+}
+
 class Faults {
  public:
   // Never destroyed: calls may hang in it while the process exits.
@@ -82,6 +92,10 @@ class Faults {
         if (fault->skip > 0) {
           --fault->skip;
           continue;
+        }
+        if (!Claim(fault->claim)) {
+          faults->erase(fault);
+          break;
         }
         const Strike strike{*fault, release_};
         if (fault->times > 0 && --fault->times == 0) faults->erase(fault);

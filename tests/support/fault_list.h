@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -20,6 +21,8 @@ struct Fault {
   std::size_t skip = 0;
   // How many calls it strikes; 0: all.
   std::size_t times = 1;
+  // Strikes once among all processes, in the one that makes this file; empty: each for itself.
+  std::filesystem::path claim{};
   std::chrono::milliseconds delay{0};
   // One call at a time goes through the function, delay and all.
   bool serial = false;
