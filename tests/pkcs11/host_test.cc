@@ -6,6 +6,7 @@
 #include "tests/support/child_process.h"
 #include "tests/support/token_hosts.h"
 
+#include <pwd.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -246,6 +247,41 @@ TEST_F(HostTest, NoSecretIsInArgumentsOrEnvironmentAndOnlyOneSocketIsInherited) 
     EXPECT_EQ(sockets, 1u);
     EXPECT_THAT(ReadProc(host, "limits"), ::testing::ContainsRegex("Max core file size +0 +0"));
   }
+}
+
+TEST_F(HostTest, HostsRunAsAnotherUserAndServe) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can take another user";
+  hsm_.reset();
+  const passwd* const user = ::getpwnam("nobody");
+  ASSERT_NE(user, nullptr);
+  const std::filesystem::path state = token_.directory() / "state";
+  std::filesystem::create_directory(state);
+  // The token is that user's.
+  const std::filesystem::path home = token_.directory().parent_path();
+  ASSERT_EQ(::chown(home.c_str(), user->pw_uid, user->pw_gid), 0);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(home)) {
+    ASSERT_EQ(::lchown(entry.path().c_str(), user->pw_uid, user->pw_gid), 0) << entry.path();
+  }
+  Reopen([&](TokenOptions& options) {
+    options.hosts = 2;
+    options.host_user = "nobody";
+    options.host_directory = state;
+    options.module = HALLMARK_SOFTHSM_MODULE;  // ours may lie where only root may read
+  });
+  ASSERT_EQ(Hosts().size(), 2u);
+  for (const pid_t host : Hosts()) {
+    const std::string uid = std::to_string(user->pw_uid);
+    EXPECT_THAT(ReadProc(host, "status"),
+                HasSubstr("Uid:\t" + uid + "\t" + uid + "\t" + uid + "\t" + uid));
+  }
+  const Result<MacTag> tag = Mac(key_);
+  ASSERT_THAT(tag, IsOk());
+  EXPECT_EQ(ToHex(tag->bytes()), expected_);
+  // One that is killed is replaced by one of the same user.
+  ASSERT_EQ(::kill(Hosts().front(), SIGKILL), 0);
+  ASSERT_TRUE(WaitUntil([&] { return hsm_->hosts()->replacements == 1; }));
+  ASSERT_TRUE(AllServe(2));
+  EXPECT_THAT(Mac(key_), IsOk());
 }
 
 TEST_F(HostTest, AHostEndsWithItsParentEvenWhileItHangs) {
