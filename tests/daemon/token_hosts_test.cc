@@ -7,9 +7,13 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdio>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <thread>
@@ -28,17 +32,21 @@ class Load {
  public:
   // `client` outlives it.
   Load(const Client& client, const std::string& key_id, const std::string& expected) {
-    for (std::jthread& caller : callers_) {
-      caller = std::jthread([this, &client, key_id, expected](const std::stop_token& stop) {
-        while (!stop.stop_requested()) {
-          const MacAnswer answer = GenerateMac(client, key_id, "load", 10s);
-          if (!answer.outcome.ok()) {
-            ++failed;
-          } else {
-            (answer.mac == expected ? right : wrong)++;
-          }
-        }
-      });
+    for (std::size_t i = 0; i < kCallers; ++i) {
+      callers_.at(i) =
+          std::jthread([this, i, &client, key_id, expected](const std::stop_token& stop) {
+            while (!stop.stop_requested()) {
+              const MacAnswer answer = GenerateMac(client, key_id, "load", 10s);
+              if (!answer.outcome.ok()) {
+                ++failed;
+              } else if (answer.mac != expected) {
+                ++wrong;
+              } else {
+                ++right;
+                ++made_.at(i);
+              }
+            }
+          });
     }
   }
 
@@ -46,13 +54,16 @@ class Load {
     const int goal = right + calls;
     return Eventually([&] { return right >= goal; });
   }
-  // MACs a second, over that time.
-  double Rate(milliseconds over) const {
-    const int before = right;
+  // MACs a second, over that time, of all callers but the one that made the fewest.
+  double RateOfTheOthers(milliseconds over) const {
+    const std::array<int, kCallers> before = Made();
     const auto start = steady_clock::now();
     std::this_thread::sleep_for(over);
     const std::chrono::duration<double> took = steady_clock::now() - start;
-    return (right - before) / took.count();
+    std::array<int, kCallers> made = Made();
+    for (std::size_t i = 0; i < kCallers; ++i) made.at(i) -= before.at(i);
+    std::sort(made.begin(), made.end());
+    return std::accumulate(made.begin() + 1, made.end(), 0) / took.count();
   }
 
   std::atomic<int> right{0};
@@ -60,7 +71,16 @@ class Load {
   std::atomic<int> failed{0};
 
  private:
-  std::array<std::jthread, 4> callers_;
+  static constexpr std::size_t kCallers = 4;
+
+  std::array<int, kCallers> Made() const {
+    std::array<int, kCallers> made{};
+    std::copy(made_.begin(), made_.end(), made.begin());
+    return made;
+  }
+
+  std::array<std::atomic<int>, kCallers> made_{};
+  std::array<std::jthread, kCallers> callers_;
 };
 
 class TokenHostsTest : public ::testing::Test {
@@ -79,8 +99,12 @@ class TokenHostsTest : public ::testing::Test {
   }
 
   std::vector<pid_t> Hosts() const { return ChildrenOf(daemon_.pid(), "hallmark-token-host"); }
-  bool BothServe() const {
-    return Eventually([&] { return Metric("hallmark_token_hosts") == "2" && Hosts().size() == 2; });
+  // Once `lost` hosts were noticed to be gone: before, they may look alive.
+  bool BothServe(int lost) const {
+    return Eventually([&] {
+      return Metric("hallmark_token_host_replacements_total") == std::to_string(lost) &&
+             Metric("hallmark_token_hosts") == "2" && Hosts().size() == 2;
+    });
   }
   std::string Metric(const std::string& name) const {
     const std::string row = name + "{token=\"main\"} ";
@@ -99,15 +123,13 @@ class TokenHostsTest : public ::testing::Test {
 
 TEST_F(TokenHostsTest, NoCallFailsWhileOneHostAfterAnotherIsKilled) {
   const pid_t daemon = daemon_.pid();
-  for (std::size_t round = 0; round < 6; ++round) {
-    ASSERT_TRUE(BothServe());
+  for (int round = 0; round < 6; ++round) {
+    ASSERT_TRUE(BothServe(round));
     ASSERT_TRUE(load_->GoesOn());
-    ASSERT_EQ(::kill(Hosts()[round % 2], SIGKILL), 0);
+    ASSERT_EQ(::kill(round % 2 == 0 ? Hosts().front() : Hosts().back(), SIGKILL), 0);
     ASSERT_TRUE(load_->GoesOn());
-    ASSERT_TRUE(Eventually([&] {
-      return Metric("hallmark_token_host_replacements_total") == std::to_string(round + 1);
-    }));
   }
+  ASSERT_TRUE(BothServe(6));
   EXPECT_EQ(load_->wrong, 0);
   EXPECT_EQ(load_->failed, 0);
   EXPECT_EQ(daemon_.pid(), daemon);
@@ -116,7 +138,7 @@ TEST_F(TokenHostsTest, NoCallFailsWhileOneHostAfterAnotherIsKilled) {
 
 TEST_F(TokenHostsTest, ServiceIsBackSoonAfterEveryHostWasKilled) {
   for (int round = 0; round < 3; ++round) {
-    ASSERT_TRUE(BothServe());
+    ASSERT_TRUE(BothServe(2 * round));
     ASSERT_TRUE(load_->GoesOn());
     const auto killed = steady_clock::now();
     for (const pid_t host : Hosts()) ASSERT_EQ(::kill(host, SIGKILL), 0);
@@ -129,19 +151,19 @@ TEST_F(TokenHostsTest, ServiceIsBackSoonAfterEveryHostWasKilled) {
 }
 
 TEST_F(TokenHostsTest, ACallThatHangsForEverCostsOneHostAndNoCall) {
-  ASSERT_TRUE(BothServe());
+  ASSERT_TRUE(BothServe(0));
   ASSERT_TRUE(load_->GoesOn());
-  const double before = load_->Rate(1500ms);
+  const double before = load_->RateOfTheOthers(3s);
   daemon_.SetFaults("C_Sign hang claim=" + (daemon_.home() / "hangs").string() + "\n");
-  const double meanwhile = load_->Rate(1500ms);
+  const double meanwhile = load_->RateOfTheOthers(3s);
   daemon_.SetFaults("");
-  ASSERT_TRUE(BothServe());
+  ASSERT_TRUE(BothServe(1));
   ASSERT_TRUE(load_->GoesOn());
-  std::printf("rate while calls hang, of the rate before: %.2f\n", meanwhile / before);
+  std::printf("rate of the others while a call hangs, of the rate before: %.2f\n",
+              meanwhile / before);
   EXPECT_GT(meanwhile, before / 2);
   EXPECT_EQ(load_->wrong, 0);
   EXPECT_EQ(load_->failed, 0);
-  EXPECT_NE(Metric("hallmark_token_host_replacements_total"), "0");
 }
 
 }  // namespace
