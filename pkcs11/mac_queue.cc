@@ -185,7 +185,7 @@ void MacQueue::State::Pop(std::size_t place, SteadyTime now, FairQueue::Entry* n
   }
 }
 
-Result<MacKey> MacQueue::State::Admit(std::size_t place, MacTask& task) {
+Result<MacKey> MacQueue::State::Admit(std::size_t place, MacTask& task, Admitted when) {
   {
     MutexLock lock(mu);
     if (running[place].answered) {
@@ -195,7 +195,7 @@ Result<MacKey> MacQueue::State::Admit(std::size_t place, MacTask& task) {
     if (running[place].deadline <= now) {
       return Unexpected(MacError("the deadline has passed", options.token_id));
     }
-    running[place].admitted = now;
+    if (when == Admitted::kBefore) running[place].admitted = now;
     in_tasks.fetch_add(1);
   }
   const Visit visit(in_tasks);
@@ -205,8 +205,12 @@ Result<MacKey> MacQueue::State::Admit(std::size_t place, MacTask& task) {
 
 Result<MacTag> MacQueue::State::Compute(std::size_t place, MacTask& task, SteadyTime deadline) {
   // One pointer fits into a std::function without memory: running out of it must not end here.
-  const auto admit = [this, place, &task] { return Admit(place, task); };
-  return computers[place]->Compute(task, deadline, [&admit] { return admit(); });
+  const auto admit = [this, place, &task] { return Admit(place, task, Admitted::kBefore); };
+  Result<MacTag> tag = computers[place]->Compute(task, deadline, [&admit] { return admit(); });
+  if (!tag.has_value() || !options.waits_elsewhere) return tag;
+  const Result<MacKey> still = Admit(place, task, Admitted::kAfter);
+  if (!still.has_value()) return Unexpected(still.error());
+  return tag;
 }
 
 MacQueue::State::Finisher MacQueue::State::Conclude(std::size_t place, SteadyTime ended,

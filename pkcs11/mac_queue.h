@@ -36,6 +36,9 @@ struct MacQueueOptions {
   std::size_t max_queued = 1;
   // A call that has not come back by then, and by its deadline, is written off.
   std::chrono::milliseconds hung_call_limit{30'000};
+  // A computer may wait where it cannot call `admit`: what it computed is given out only if the
+  // task is admitted even then.
+  bool waits_elsewhere = false;
   // Calls that may be written off and out at a time.
   std::size_t max_hung_calls = 16;
 };

@@ -84,7 +84,8 @@ struct MacQueue::State : std::enable_shared_from_this<State> {
   void AnswerRunning() HALLMARK_EXCLUDES(mu);
   Result<MacTag> Compute(std::size_t place, MacTask& task, SteadyTime deadline);
   // The Admission of the task in `place`.
-  Result<MacKey> Admit(std::size_t place, MacTask& task) HALLMARK_EXCLUDES(mu);
+  enum class Admitted { kBefore, kAfter };  // the token computes
+  Result<MacKey> Admit(std::size_t place, MacTask& task, Admitted when) HALLMARK_EXCLUDES(mu);
   // Gives the place of a call that hangs to others, if it hangs still.
   void WriteOff(std::size_t place) HALLMARK_EXCLUDES(mu);
   bool WrittenOff(std::size_t place) HALLMARK_EXCLUDES(mu);

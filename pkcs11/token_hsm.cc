@@ -24,8 +24,11 @@ constexpr std::chrono::seconds kStopWait{2};
 
 MacQueueOptions QueueOptions(const Connection& connection) {
   const TokenOptions& options = connection.options();
-  return {options.token_id, connection.workers(), options.max_queued, options.hung_call_limit,
-          options.max_hung_calls};
+  return {.token_id = options.token_id,
+          .workers = connection.workers(),
+          .max_queued = options.max_queued,
+          .hung_call_limit = options.hung_call_limit,
+          .max_hung_calls = options.max_hung_calls};
 }
 
 HungCallEvents TellOfHungCalls(const std::shared_ptr<Connection>& connection,
@@ -120,9 +123,8 @@ Result<OpenToken, OpenError> Open(const TokenOptions& options, const TokenRecord
                                   RandomSource& random, EventSink events,
                                   std::function<void()> too_many_hung) {
   if (options.hosts > 0) return host::OpenHosted(options, anchor, std::move(events));
-  HALLMARK_ASSIGN_OR_RETURN(
-      LocalToken token,
-      OpenLocal(options, anchor, random, std::move(events), std::move(too_many_hung)));
+  HALLMARK_ASSIGN_OR_RETURN(LocalToken token, OpenLocal(options, anchor, random, std::move(events),
+                                                        std::move(too_many_hung)));
   return OpenToken{std::move(token.hsm), MakeAnchorSealer(std::move(token.sealing_key))};
 }
 

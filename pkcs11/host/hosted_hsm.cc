@@ -86,14 +86,17 @@ class HostedHsm final : public Hsm {
  public:
   explicit HostedHsm(const std::shared_ptr<HostPool>& pool)
       : pool_(pool),
-        queue_(std::in_place,
-               MacQueueOptions{pool->options().token_id,
-                               pool->options().hosts * pool->workers_per_host(),
-                               pool->options().max_queued,
-                               kLongestComputation * pool->options().host_hang_limit + kPatience},
-               [pool] { return std::make_unique<HostedSigner>(pool); },
-               // A host that hangs is replaced, and told of, by the pool.
-               HungCallEvents{[](std::size_t /*now*/) {}, [] {}}) {}
+        queue_(
+            std::in_place,
+            MacQueueOptions{.token_id = pool->options().token_id,
+                            .workers = pool->options().hosts * pool->workers_per_host(),
+                            .max_queued = pool->options().max_queued,
+                            .hung_call_limit =
+                                kLongestComputation * pool->options().host_hang_limit + kPatience,
+                            .waits_elsewhere = true},
+            [pool] { return std::make_unique<HostedSigner>(pool); },
+            // A host that hangs is replaced, and told of, by the pool.
+            HungCallEvents{[](std::size_t /*now*/) {}, [] {}}) {}
 
   ~HostedHsm() override {
     queue_.reset();
@@ -120,9 +123,9 @@ class HostedHsm final : public Hsm {
   }
 
   Result<ExaminedKey> ExamineKey(const CkaId& id, KeySpec spec, SteadyTime deadline) override {
-    HALLMARK_ASSIGN_OR_RETURN(const Examined examined,
-                              (Request<Examined>(FrameType::kExamine, FrameType::kExamined,
-                                                 {id, spec}, deadline, id)));
+    HALLMARK_ASSIGN_OR_RETURN(
+        const Examined examined,
+        (Request<Examined>(FrameType::kExamine, FrameType::kExamined, {id, spec}, deadline, id)));
     return examined.key;
   }
 

@@ -139,6 +139,16 @@ TEST_F(HostTest, ATaskThatIsRefusedReachesNoHost) {
   SetFaults("");
 }
 
+TEST_F(HostTest, ATaskThatIsRefusedMeanwhileIsGivenNoMac) {
+  ASSERT_THAT(Mac(key_), IsOk());
+  SetFaults("C_Sign delay_ms=300\n");
+  const auto task = Start(key_);
+  ASSERT_TRUE(WaitUntil([&] { return task->admitted > 0; }));
+  task->refuse_admission = true;
+  EXPECT_THAT(task->Wait(), Raises(Exception::kDisabledException));
+  SetFaults("");
+}
+
 TEST_F(HostTest, OneHostIsKilledUnderLoadAndNoRequestFails) {
   Load load(*hsm_, key_, expected_);
   for (std::size_t i = 0; i < 4; ++i) {
