@@ -8,6 +8,7 @@
 
 #include <pwd.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -303,6 +304,7 @@ TEST_F(HostTest, AHostEndsWithItsParentEvenWhileItHangs) {
     SetFaults("");
     const pid_t parent = ::fork();
     if (parent == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // should the test fail before it kills it
       ::execl("/proc/self/exe", "host_test", "--gtest_filter=HostParent.DISABLED_Serves",
               "--gtest_also_run_disabled_tests", nullptr);
       ::_exit(127);
