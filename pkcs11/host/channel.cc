@@ -65,7 +65,7 @@ bool Channel::Send(FrameType type, std::uint64_t id, ByteView payload, bool secr
     }
     rest = rest.subspan(static_cast<std::size_t>(sent));
   }
-  if (secret) ::explicit_bzero(out_.data(), out_.size());
+  if (secret) Wipe(out_);
   return !broken_;
 }
 
@@ -99,7 +99,7 @@ std::optional<Frame> Channel::Receive() {
   const auto payload = in_.begin() + static_cast<std::ptrdiff_t>(begin_ + kHeadBytes);
   frame.payload.assign(payload, payload + static_cast<std::ptrdiff_t>(size));
   // The one frame with a secret in it.
-  if (*type == FrameType::kReady) ::explicit_bzero(&*payload, size);
+  if (*type == FrameType::kReady) ::explicit_bzero(in_.data() + begin_ + kHeadBytes, size);
   begin_ += kHeadBytes + size;
   return frame;
 }

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <utility>
 
@@ -181,7 +180,7 @@ void HostPool::OnReady(Link& /*link*/, Ready& ready) {
     told_.clear();
     news_ = true;
   }
-  ::explicit_bzero(ready.sealing_key.data(), ready.sealing_key.size());
+  Wipe(ready.sealing_key);
   changed_.notify_all();
 }
 

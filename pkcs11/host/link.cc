@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 
 namespace hallmark::pkcs11::host {
 namespace {
@@ -141,7 +140,7 @@ bool Link::Handle(Frame frame) {
   switch (frame.type) {
     case FrameType::kReady: {
       std::optional<Ready> ready = Decode<Ready>(frame.payload);
-      ::explicit_bzero(frame.payload.data(), frame.payload.size());
+      Wipe(frame.payload);
       if (!ready || ready->workers == 0 || ready_.load()) return false;
       ready_.store(true);
       listener_.OnReady(*this, *ready);

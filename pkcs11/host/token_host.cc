@@ -169,8 +169,8 @@ bool Host::Open(const Hello& hello) {
   Bytes encoded = Encode(ready);
   SendStateIfNew();
   const bool sent = channel_.Send(FrameType::kReady, 0, encoded, true);
-  ::explicit_bzero(encoded.data(), encoded.size());
-  ::explicit_bzero(ready.sealing_key.data(), ready.sealing_key.size());
+  Wipe(encoded);
+  Wipe(ready.sealing_key);
   return sent;
 }
 

@@ -1,6 +1,7 @@
 #include "pkcs11/host/wire.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace hallmark::pkcs11::host {
@@ -67,6 +68,10 @@ struct WireHello {
 };
 
 }  // namespace
+
+void Wipe(Bytes& bytes) {
+  if (!bytes.empty()) ::explicit_bzero(bytes.data(), bytes.size());
+}
 
 std::optional<FrameType> FrameTypeFrom(std::uint8_t number) {
   if (number < static_cast<std::uint8_t>(FrameType::kHello) ||

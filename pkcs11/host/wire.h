@@ -47,6 +47,9 @@ enum class FrameType : std::uint8_t {
   kEvent,
 };
 
+// Of what held a secret; the size stays.
+void Wipe(Bytes& bytes);
+
 // Nothing for a number that is no type.
 std::optional<FrameType> FrameTypeFrom(std::uint8_t number);
 // The most that a frame of this type carries.
