@@ -257,6 +257,11 @@ TEST(ConnectionAcceptorTest, With64DescriptorsServiceGoesOnAfter150SilentConnect
 
 TEST(ConnectionAcceptorTest, AfterDescriptorsRanOutAcceptingGoesOn) {
   ServerProcess server("64", "1000");
+  // UBSan looks at a type that it has not seen before through a pipe, and calls it invalid where it
+  // can have none.
+  EXPECT_TRUE(Reached(Describe(server.Connect(), "k")));
+  static_cast<void>(ConnectSilently(server.port()));
+  EXPECT_TRUE(Eventually([&] { return server.Counts().accepted == 2; }));
   {
     std::vector<net::UniqueFd> silent;
     for (int i = 0; i < 150; ++i) silent.push_back(ConnectSilently(server.port()));
