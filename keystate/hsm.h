@@ -160,7 +160,6 @@ class Hsm {
   // MACs that the token never answered.
   virtual HungCalls hung_calls() const = 0;
 
-
   // Nothing: the token is called in this process.
   virtual std::optional<TokenHosts> hosts() const { return std::nullopt; }
 };

@@ -31,8 +31,8 @@ struct Registry {
 
 // Never destroyed: exit handlers and left-behind threads use it.
 Registry& Modules() {
-  static auto* const registry = new Registry;
-  return *registry;
+  static Registry& registry = *new Registry;
+  return registry;
 }
 
 Unexpected<OpenError> Misconfigured(const std::filesystem::path& path, const std::string& reason) {

@@ -28,7 +28,8 @@ class LinkListener {
   virtual void OnReady(Link& link, Ready& ready) = 0;
   virtual void OnCannotOpen(Link& link, const CannotOpen& failure) = 0;
   virtual void OnEvent(const Event& event) = 0;
-  // A request to make, examine or destroy the key has succeeded, in time or not; before it is answered.
+  // A request to make, examine or destroy the key has succeeded, in time or not; before it is
+  // answered.
   virtual void OnKeyChanged(const Link& link, const KeyChanged& change) = 0;
   // The process has ended or is being killed, and every request was answered.
   virtual void OnLost(Link& link) = 0;

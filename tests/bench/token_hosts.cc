@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <semaphore>
 #include <string>
@@ -78,21 +79,7 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-}  // namespace
-}  // namespace hallmark::bench
-
-int main(int argc, char** argv) {
-  using namespace hallmark;
-  using hallmark::bench::MacsPerSecond;
-  using hallmark::bench::Median;
-  using hallmark::bench::Require;
-  double seconds = 1;
-  int rounds = 7;
-  CLI::App app("MACs per second of a token that is called by two hosts, and of one called here");
-  app.add_option("--seconds", seconds, "Of each measurement")->capture_default_str();
-  app.add_option("--rounds", rounds, "Medians are of so many")->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
-
+void Compare(Seconds seconds, int rounds) {
   const testing::SoftHsmToken token;
   service::OsRandom random;
   pkcs11::TokenOptions options = token.options();
@@ -113,13 +100,30 @@ int main(int argc, char** argv) {
     std::vector<double> by_hosts;
     std::vector<double> ratios;
     for (int round = 0; round < rounds; ++round) {
-      in_process.push_back(
-          MacsPerSecond(*here.hsm, key, callers, std::chrono::duration<double>(seconds)));
-      by_hosts.push_back(
-          MacsPerSecond(*hosted.hsm, key, callers, std::chrono::duration<double>(seconds)));
+      in_process.push_back(MacsPerSecond(*here.hsm, key, callers, seconds));
+      by_hosts.push_back(MacsPerSecond(*hosted.hsm, key, callers, seconds));
       ratios.push_back(by_hosts.back() / in_process.back());
     }
     std::printf("%7d %14.0f %13.0f %7.2f\n", callers, Median(in_process), Median(by_hosts),
                 Median(ratios));
   }
+}
+
+}  // namespace
+}  // namespace hallmark::bench
+
+int main(int argc, char** argv) {
+  double seconds = 1;
+  int rounds = 7;
+  try {
+    CLI::App app("MACs per second of a token that is called by two hosts, and of one called here");
+    app.add_option("--seconds", seconds, "Of each measurement")->capture_default_str();
+    app.add_option("--rounds", rounds, "Medians are of so many")->capture_default_str();
+    CLI11_PARSE(app, argc, argv);
+    hallmark::bench::Compare(hallmark::bench::Seconds(seconds), rounds);
+  } catch (const std::exception& thrown) {
+    static_cast<void>(std::fprintf(stderr, "%s\n", thrown.what()));
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
 }

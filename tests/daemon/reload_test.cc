@@ -5,9 +5,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <future>
 #include <string>
@@ -18,7 +18,6 @@ namespace hallmark::testing {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 constexpr const char* kSomeone = "arn:aws:iam::111122223333:user/Someone";
 constexpr const char* kApplied = R"("event":"reload","outcome":"applied")";
@@ -95,10 +94,12 @@ TEST_F(ReloadTest, UnderLoadNewConnectionsMeetTheNewCertificateAndNoCallOnOpenOn
   std::atomic<int> succeeded{0};
   std::atomic<int> failed{0};
   std::vector<Client> clients;
+  clients.reserve(kConnections);
   for (int i = 0; i < kConnections; ++i) {
     clients.push_back(daemon_.Connect(daemon_.admin().credentials));
   }
   std::vector<std::jthread> callers;
+  callers.reserve(std::size_t{kConnections} * kCallsEach);
   for (int i = 0; i < kConnections * kCallsEach; ++i) {
     callers.emplace_back([&, client = &clients[static_cast<std::size_t>(i % kConnections)]] {
       while (!stop) ++(GenerateMac(*client, key_, "m").outcome.ok() ? succeeded : failed);
@@ -137,10 +138,11 @@ TEST_F(ReloadTest, TheSerialOfTheCertificateInUseIsLogged) {
 TEST_F(ReloadTest, APairThatDoesNotFitIsRefusedWithItsReasonAndTheOldOneIsServed) {
   const std::string old_certificate = ReadFile(daemon_.home() / "tls/server.pem");
   const PemPair good = daemon_.authority().IssueServer();
-  const struct {
+  struct Row {
     PemPair pair;
     const char* reason;
-  } rows[] = {
+  };
+  const std::vector<Row> rows{
       {{good.certificate, other_.IssueServer().private_key}, "does not belong to the certificate"},
       {{good.certificate.substr(0, 100), good.private_key}, "server.pem: certificate 1 in it is"},
       {{good.certificate + good.certificate.substr(0, 100), good.private_key},
@@ -288,8 +290,8 @@ TEST_F(ReloadTest, TheTimeToDrainIsApplied) {
   v1::GenerateMacResponse response;
   grpc::ClientContext context;
   std::promise<grpc::Status> ended;
-  daemon_.admin().keys->async()->GenerateMac(&context, &request, &response,
-                                             [&](grpc::Status status) { ended.set_value(status); });
+  daemon_.admin().keys->async()->GenerateMac(
+      &context, &request, &response, [&](const grpc::Status& status) { ended.set_value(status); });
   // Behind the slow call on the same connection: its answer says that the slow one has arrived.
   ASSERT_TRUE(DescribeKey(daemon_.admin(), key_).ok());
   EXPECT_EQ(daemon_.Stop(), 0);

@@ -5,12 +5,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <numeric>
@@ -85,15 +85,15 @@ class Load {
 
 class TokenHostsTest : public ::testing::Test {
  protected:
-  TokenHostsTest() {
+  void SetUp() override {
     daemon_.Start();
     client_ = daemon_.AddPrincipal(TestDaemon::kAdmin, TestDaemon::kAllowAll);
     key_ = CreateKey(client_);
     const MacAnswer answer = GenerateMac(client_, key_, "load");
-    EXPECT_TRUE(answer.outcome.ok()) << answer.outcome;
+    ASSERT_TRUE(answer.outcome.ok()) << answer.outcome;
     load_.emplace(client_, key_, answer.mac);
   }
-  ~TokenHostsTest() override {
+  void TearDown() override {
     load_.reset();
     EXPECT_EQ(daemon_.Stop(), 0);
   }

@@ -218,6 +218,7 @@ TEST_F(TwoTokensTest, NoCallFailsWhileATokenIsPulledUnderLoadAndAnotherHoldsTheK
   std::vector<std::string> wrong;
   std::vector<std::jthread> callers;
   const Client& client = daemon_->admin();
+  callers.reserve(4);
   for (int i = 0; i < 4; ++i) {
     callers.emplace_back([&] {
       while (!stop) {

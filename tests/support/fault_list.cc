@@ -65,8 +65,8 @@ class Faults {
  public:
   // Never destroyed: calls may hang in it while the process exits.
   static Faults& Get() {
-    static auto* const faults = new Faults;
-    return *faults;
+    static Faults& faults = *new Faults;
+    return faults;
   }
 
   void Arm(const Fault& fault) {
@@ -330,7 +330,7 @@ bool FaultList::WaitForHanging(std::size_t calls, std::chrono::milliseconds at_m
 
 // The entry of hallmark-fault.so.
 extern "C" __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST** out) {
-  static CK_FUNCTION_LIST* const wrapped = []() -> CK_FUNCTION_LIST* {
+  static CK_FUNCTION_LIST* wrapped = []() -> CK_FUNCTION_LIST* {
     const char* path = std::getenv("HALLMARK_FAULT_MODULE");
     void* module = path == nullptr ? nullptr : ::dlopen(path, RTLD_NOW | RTLD_LOCAL);
     void* symbol = module == nullptr ? nullptr : ::dlsym(module, "C_GetFunctionList");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
+#include <initializer_list>
 #include <random>
 #include <string>
 #include <string_view>
@@ -50,48 +51,64 @@ TEST(PatternTest, CaseCountsOnlyWhereItShall) {
   EXPECT_FALSE(Pattern("KMS:generatemac", LetterCase::kSensitive).Matches("kms:GenerateMac"));
 }
 
+// `parts`, one after the other.
+std::string Concat(std::initializer_list<std::string_view> parts) {
+  std::string all;
+  for (const std::string_view part : parts) all += part;
+  return all;
+}
+
 // Pieces that almost stand at many places are found another way than others; its states of more
 // than 64 bytes need more than one word.
 TEST(PatternTest, LongPiecesAreFoundAsShortOnesAre) {
-  for (const std::size_t length : {31, 32, 33, 63, 64, 65, 127, 128, 129, 300}) {
+  for (const std::size_t length :
+       {31UL, 32UL, 33UL, 63UL, 64UL, 65UL, 127UL, 128UL, 129UL, 300UL}) {
     const std::string literal = std::string(length - 1, 'a') + "b";
     std::string question = literal;
     question[length / 2] = '?';
     question[length - 1] = '?';
     for (const LetterCase letter_case : {LetterCase::kSensitive, LetterCase::kInsensitive}) {
       const bool folds = letter_case == LetterCase::kInsensitive;
-      EXPECT_TRUE(Pattern("*" + literal + "*", letter_case).Matches("aaa" + literal + "aaa"));
-      EXPECT_FALSE(Pattern("*" + literal + "*", letter_case).Matches(std::string(3 * length, 'a')));
-      EXPECT_EQ(Pattern("*" + literal + "*", letter_case)
-                    .Matches("x" + std::string(length - 1, 'A') + "B"),
+      EXPECT_TRUE(Pattern(Concat({"*", literal, "*"}), letter_case)
+                      .Matches(Concat({"aaa", literal, "aaa"})));
+      EXPECT_FALSE(
+          Pattern(Concat({"*", literal, "*"}), letter_case).Matches(std::string(3 * length, 'a')));
+      EXPECT_EQ(Pattern(Concat({"*", literal, "*"}), letter_case)
+                    .Matches(Concat({"x", std::string(length - 1, 'A'), "B"})),
                 folds);
-      EXPECT_TRUE(Pattern("*" + question + "*c", letter_case)
-                      .Matches(std::string(length / 2, 'a') + "\xC3\xA9" +
-                               std::string(length - length / 2 - 2, 'a') + "\xE6\x97\xA5" + "c"));
-      EXPECT_FALSE(Pattern("*" + question + "*c", letter_case)
-                       .Matches(std::string(length - 2, 'a') + "\xE6\x97\xA5" + "c"));
+      EXPECT_TRUE(
+          Pattern(Concat({"*", question, "*c"}), letter_case)
+              .Matches(Concat({std::string(length / 2, 'a'), "\xC3\xA9",
+                               std::string(length - length / 2 - 2, 'a'), "\xE6\x97\xA5", "c"})));
+      EXPECT_FALSE(Pattern(Concat({"*", question, "*c"}), letter_case)
+                       .Matches(Concat({std::string(length - 2, 'a'), "\xE6\x97\xA5", "c"})));
       // Behind so much that almost fits that trying is given up.
       const std::string almost(8 * length, 'a');
-      EXPECT_TRUE(Pattern("*" + literal + "*", letter_case).Matches(almost + literal + "a"));
-      EXPECT_TRUE(Pattern("*" + literal + "c", letter_case).Matches(almost + literal + "c"));
-      EXPECT_TRUE(Pattern("*" + literal + "*d?f", letter_case)
-                      .Matches(almost + literal + "d\xC3\xA9" + "f"));
-      EXPECT_TRUE(Pattern("*" + literal + "*" + literal + "*e", letter_case)
-                      .Matches(almost + literal + almost + literal + "e"));
-      EXPECT_FALSE(Pattern("*" + literal + "*" + literal + "*e", letter_case)
-                       .Matches(almost + literal + almost + "e"));
+      EXPECT_TRUE(Pattern(Concat({"*", literal, "*"}), letter_case)
+                      .Matches(Concat({almost, literal, "a"})));
+      EXPECT_TRUE(Pattern(Concat({"*", literal, "c"}), letter_case)
+                      .Matches(Concat({almost, literal, "c"})));
+      EXPECT_TRUE(Pattern(Concat({"*", literal, "*d?f"}), letter_case)
+                      .Matches(Concat({almost, literal, "d\xC3\xA9", "f"})));
+      EXPECT_TRUE(Pattern(Concat({"*", literal, "*", literal, "*e"}), letter_case)
+                      .Matches(Concat({almost, literal, almost, literal, "e"})));
+      EXPECT_FALSE(Pattern(Concat({"*", literal, "*", literal, "*e"}), letter_case)
+                       .Matches(Concat({almost, literal, almost, "e"})));
       std::string accented = literal;
       accented.replace(length / 2, 1, "\xC3\xA9");
       std::string asked = literal;
       asked[length / 2] = '?';
-      EXPECT_TRUE(Pattern("*" + asked + "*e", letter_case).Matches(almost + accented + "e"));
-      EXPECT_TRUE(Pattern("*" + accented + "*e", letter_case).Matches(almost + accented + "e"));
-      EXPECT_FALSE(Pattern("*" + accented + "*e", letter_case).Matches(almost + literal + "e"));
+      EXPECT_TRUE(Pattern(Concat({"*", asked, "*e"}), letter_case)
+                      .Matches(Concat({almost, accented, "e"})));
+      EXPECT_TRUE(Pattern(Concat({"*", accented, "*e"}), letter_case)
+                      .Matches(Concat({almost, accented, "e"})));
+      EXPECT_FALSE(Pattern(Concat({"*", accented, "*e"}), letter_case)
+                       .Matches(Concat({almost, literal, "e"})));
       // Two pieces may not share a character.
-      EXPECT_TRUE(
-          Pattern("*" + literal + "*" + literal + "*", letter_case).Matches(literal + literal));
-      EXPECT_FALSE(Pattern("*" + literal + "*" + literal + "*", letter_case)
-                       .Matches("a" + literal + literal.substr(1)));
+      EXPECT_TRUE(Pattern(Concat({"*", literal, "*", literal, "*"}), letter_case)
+                      .Matches(Concat({literal, literal})));
+      EXPECT_FALSE(Pattern(Concat({"*", literal, "*", literal, "*"}), letter_case)
+                       .Matches(Concat({"a", literal, literal.substr(1)})));
     }
   }
 }

@@ -62,7 +62,7 @@ class OperationsTest : public ::testing::Test {
     UseTokens({{open_.hsm.get(), *anchor}});
     caller_ = AddCaller("Admin");
   }
-  ~OperationsTest() override { FaultList::Disarm(); }
+  void TearDown() override { FaultList::Disarm(); }
 
   // The first is the default.
   void UseTokens(const std::vector<TokenSet::Member>& members) {

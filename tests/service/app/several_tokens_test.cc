@@ -61,7 +61,7 @@ class SeveralTokensTest : public OperationsTest {
 
   // A key whose value we know, on the first token; its object with that value, on the second.
   std::string KeyOnBoth(bool same_value = true) {
-    const std::string key_id = CreateKey();
+    std::string key_id = CreateKey();
     Bytes value(32);
     random_.Fill(value);
     TestSession(token_).CreateKey(cka_id_, value);

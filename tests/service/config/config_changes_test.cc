@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <chrono>
 #include <cstdio>
@@ -21,12 +20,12 @@ constexpr const char* kToken = "[token.main]\nmodule = \"m.so\"\nuri = \"pkcs11:
 
 class ConfigChangesTest : public ::testing::Test {
  protected:
-  ConfigChangesTest() {
+  void SetUp() override {
     std::string pattern = (std::filesystem::temp_directory_path() / "hallmark-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) std::abort();
+    if (::mkdtemp(pattern.data()) == nullptr) std::abort();
     folder_ = pattern;
   }
-  ~ConfigChangesTest() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   // Of a file without mistakes.
   Config Load(const std::string& text) const {

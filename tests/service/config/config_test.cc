@@ -4,9 +4,9 @@
 #include "tests/support/golden.h"
 
 #include <gmock/gmock.h>
-#include <stdlib.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -26,12 +26,12 @@ constexpr const char* kToken = "[token.main]\nmodule = \"m.so\"\nuri = \"pkcs11:
 
 class ConfigTest : public ::testing::Test {
  protected:
-  ConfigTest() {
+  void SetUp() override {
     std::string pattern = (std::filesystem::temp_directory_path() / "hallmark-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) std::abort();
+    if (::mkdtemp(pattern.data()) == nullptr) std::abort();
     folder_ = pattern;
   }
-  ~ConfigTest() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::filesystem::path file() const { return folder_ / "hallmarkd.toml"; }
 

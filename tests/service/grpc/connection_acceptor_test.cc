@@ -118,6 +118,7 @@ TEST(ConnectionAcceptorTest, PlainTextInsteadOfTlsIsForgotten) {
 TEST(ConnectionAcceptorTest, BeyondTheLimitOfAllConnectionsTheNextIsClosedAtOnce) {
   TinyServer server({3, 10});
   std::vector<net::UniqueFd> silent;
+  silent.reserve(3);
   for (int i = 0; i < 3; ++i) silent.push_back(ConnectSilently(server.port()));
   EXPECT_TRUE(IsClosedByServer(ConnectSilently(server.port())));
   EXPECT_EQ(server.door().counts().open, 3U);
@@ -142,6 +143,7 @@ TEST(ConnectionAcceptorTest, ManyConnectionsLeaveNoDescriptorBehind) {
   const std::size_t before = OpenDescriptors();
   for (int round = 0; round < 3; ++round) {
     std::vector<net::UniqueFd> silent;
+    silent.reserve(100);
     for (int i = 0; i < 100; ++i) silent.push_back(ConnectSilently(server.port()));
     const std::uint64_t wanted = 1 + static_cast<std::uint64_t>(round + 1) * 100;
     EXPECT_TRUE(Eventually([&] { return server.door().counts().accepted == wanted; }));
@@ -243,6 +245,7 @@ TEST(ConnectionAcceptorTest, With64DescriptorsServiceGoesOnAfter150SilentConnect
   ServerProcess server("64", "0");
   {
     std::vector<net::UniqueFd> silent;
+    silent.reserve(150);
     for (int i = 0; i < 150; ++i) silent.push_back(ConnectSilently(server.port()));
     EXPECT_TRUE(Eventually([&] {
       const net::ConnectionCounts counts = server.Counts();
@@ -264,6 +267,7 @@ TEST(ConnectionAcceptorTest, AfterDescriptorsRanOutAcceptingGoesOn) {
   EXPECT_TRUE(Eventually([&] { return server.Counts().accepted == 2; }));
   {
     std::vector<net::UniqueFd> silent;
+    silent.reserve(150);
     for (int i = 0; i < 150; ++i) silent.push_back(ConnectSilently(server.port()));
     EXPECT_TRUE(Eventually([&] { return server.Counts().accept_failures > 1; }));
   }
