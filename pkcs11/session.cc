@@ -90,6 +90,28 @@ CkResult<CK_OBJECT_HANDLE> Session::GenerateSecret(AttributeTemplate& attributes
   return key;
 }
 
+CkResult<CK_OBJECT_HANDLE> Session::CreateObject(AttributeTemplate& attributes) {
+  CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
+  HALLMARK_RETURN_IF_ERROR(
+      Check(functions_->C_CreateObject(handle_, attributes.data(), attributes.size(), &object),
+            "C_CreateObject"));
+  return object;
+}
+
+CkResult<CK_OBJECT_HANDLE> Session::Copy(CK_OBJECT_HANDLE object, AttributeTemplate& attributes) {
+  CK_OBJECT_HANDLE copy = CK_INVALID_HANDLE;
+  HALLMARK_RETURN_IF_ERROR(
+      Check(functions_->C_CopyObject(handle_, object, attributes.data(), attributes.size(), &copy),
+            "C_CopyObject"));
+  return copy;
+}
+
+CkStatus Session::SetAttributes(CK_OBJECT_HANDLE object, AttributeTemplate& attributes) {
+  return Check(
+      functions_->C_SetAttributeValue(handle_, object, attributes.data(), attributes.size()),
+      "C_SetAttributeValue");
+}
+
 CkStatus Session::Destroy(CK_OBJECT_HANDLE object) {
   return Check(functions_->C_DestroyObject(handle_, object), "C_DestroyObject");
 }
@@ -135,6 +157,17 @@ CkResult<Bytes> Session::ReadAttribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYP
         return rv;
       }));
   return Bytes(value.begin(), value.end());
+}
+
+CkResult<CK_ULONG> Session::ReadNumber(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
+  CK_ULONG value = 0;
+  CK_ATTRIBUTE attribute{type, &value, sizeof value};
+  HALLMARK_RETURN_IF_ERROR(Check(functions_->C_GetAttributeValue(handle_, object, &attribute, 1),
+                                 "C_GetAttributeValue"));
+  if (attribute.ulValueLen != sizeof value) {
+    return Unexpected(CkFault{CKR_ATTRIBUTE_VALUE_INVALID, "C_GetAttributeValue"});
+  }
+  return value;
 }
 
 }  // namespace hallmark::pkcs11

@@ -40,10 +40,17 @@ class Session {
                         std::size_t mac_bytes);
 
   CkResult<CK_OBJECT_HANDLE> GenerateSecret(AttributeTemplate& attributes);
+  CkResult<CK_OBJECT_HANDLE> CreateObject(AttributeTemplate& attributes);
+  // A copy with these attributes in place of the original's.
+  CkResult<CK_OBJECT_HANDLE> Copy(CK_OBJECT_HANDLE object, AttributeTemplate& attributes);
+  CkStatus SetAttributes(CK_OBJECT_HANDLE object, AttributeTemplate& attributes);
   CkStatus Destroy(CK_OBJECT_HANDLE object);
   CkResult<Bytes> GenerateRandom(std::size_t size_bytes);
   CkResult<std::vector<CK_OBJECT_HANDLE>> Find(AttributeTemplate& attributes);
   CkResult<Bytes> ReadAttribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
+  // A number, for which the buffer has its very size: NSS calls a larger one too small.
+  // Errors: CKR_ATTRIBUTE_VALUE_INVALID when what is there is no number.
+  CkResult<CK_ULONG> ReadNumber(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
 
  private:
   Session(const CK_FUNCTION_LIST* functions, CK_SESSION_HANDLE handle)

@@ -23,16 +23,6 @@ bool DidNotBegin(CK_RV rv) {
   return rv == CKR_USER_NOT_LOGGED_IN || rv == CKR_SESSION_HANDLE_INVALID;
 }
 
-CkResult<CK_ULONG> ReadUlong(Session& session, CK_OBJECT_HANDLE key, CK_ATTRIBUTE_TYPE type) {
-  HALLMARK_ASSIGN_OR_RETURN(const Bytes bytes, session.ReadAttribute(key, type));
-  CK_ULONG value = 0;
-  if (bytes.size() != sizeof value) {
-    return Unexpected(CkFault{CKR_ATTRIBUTE_VALUE_INVALID, "C_GetAttributeValue"});
-  }
-  std::memcpy(&value, bytes.data(), sizeof value);
-  return value;
-}
-
 // "CKA_SIGN is false", of the first flag that is not as required; empty if all are.
 CkResult<std::string> FindOtherFlag(Session& session, CK_OBJECT_HANDLE key,
                                     std::span<const RequiredFlag> flags) {
@@ -51,9 +41,9 @@ CkResult<std::string> FindWeakness(Session& session, CK_OBJECT_HANDLE key,
   HALLMARK_ASSIGN_OR_RETURN(const std::string other,
                             FindOtherFlag(session, key, RequiredFlags(request.modifiable)));
   if (!other.empty()) return other;
-  HALLMARK_ASSIGN_OR_RETURN(const CK_ULONG type, ReadUlong(session, key, CKA_KEY_TYPE));
+  HALLMARK_ASSIGN_OR_RETURN(const CK_ULONG type, session.ReadNumber(key, CKA_KEY_TYPE));
   if (type != CKK_GENERIC_SECRET) return std::string("CKA_KEY_TYPE is not CKK_GENERIC_SECRET");
-  HALLMARK_ASSIGN_OR_RETURN(const CK_ULONG size, ReadUlong(session, key, CKA_VALUE_LEN));
+  HALLMARK_ASSIGN_OR_RETURN(const CK_ULONG size, session.ReadNumber(key, CKA_VALUE_LEN));
   if (size != Row(request.spec).key_bytes) {
     return "CKA_VALUE_LEN is " + std::to_string(size);
   }

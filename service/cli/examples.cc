@@ -60,6 +60,8 @@ constexpr std::array kExamples{
             "--cka-id 00112233445566778899aabbccddeeff"},
     Example{"token drain",
             "Before a token is taken out for maintenance:", "hallmark token drain --token main"},
+    Example{"doctor", "Before a token is used, and after its driver was changed:",
+            "hallmark doctor --token main"},
     Example{"completion", "For bash, for this user:",
             "hallmark completion bash > ~/.local/share/bash-completion/completions/hallmark"},
 };

@@ -5,6 +5,7 @@
 #include "service/cli/client.h"
 #include "service/cli/commands.h"
 #include "service/cli/document_commands.h"
+#include "service/cli/doctor_command.h"
 #include "service/cli/help.h"
 #include "service/cli/operation_commands.h"
 #include "service/cli/principal_commands.h"
@@ -133,6 +134,7 @@ ExitCode Main(int argc, char** argv) {
   AddPrincipalCommands(root, options.home, commands);
   AddTokenCommands(root, options.home, commands);
   AddSweeperCommands(root, options.home, commands);
+  AddDoctorCommand(root, options.home, options.output, commands);
   AddDocumentCommands(root, HALLMARK_VERSION, commands);
   // Last, since a verb made later would have it too.
   root.footer(

@@ -2,6 +2,7 @@
 
 #include "hallmark/v1/kms.pb.h"
 #include "service/cli/document_commands.h"
+#include "service/cli/doctor_command.h"
 #include "service/cli/operation_commands.h"
 #include "service/cli/principal_commands.h"
 #include "service/cli/token_commands.h"
@@ -38,6 +39,8 @@ TEST(ExamplesTest, EveryExampleIsACommandLineOfItsVerb) {
         [](const auto&, const auto&, auto*) { return ExitCode::kSuccess; }, commands);
     AddPrincipalCommands(root, home, commands);
     AddTokenCommands(root, home, commands);
+    const OutputFormat output = OutputFormat::kJson;
+    AddDoctorCommand(root, home, output, commands);
     AddDocumentCommands(root, "0", commands);
 
     const std::string line(example.command_line.substr(0, example.command_line.find(" > ")));
