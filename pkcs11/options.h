@@ -36,6 +36,8 @@ struct TokenOptions {
   std::size_t max_hung_calls = 16;
   // Keys are made with CKA_MODIFIABLE true, which lets session-object copies be made of them.
   bool key_copies = false;
+  // Why a token that lets keys out may be made ours nevertheless; empty: it may not.
+  std::string accept_weak_token;
 
   // Processes of their own that call the token (host/README.md), each with `sessions`. 0: it is
   // called in this process, and the rest means nothing.

@@ -40,19 +40,48 @@ class Examination {
   Diagnosis Run(const ExaminationOptions& options) {
     ExamineSessions();
     for (const KeySpecRow& row : kKeySpecs) ExamineSpec(row, options);
-    if (!tried_enforcement_) {
-      for (const Subject subject :
-           {Subject::kSecrecy, Subject::kFixedInPlace, Subject::kFixedInCopy}) {
-        Find(subject, "", Verdict::kNotTried, "no key can be made here");
-      }
-    }
+    if (!tried_enforcement_) EnforcementNotTried();
     AttributeTemplate all;
     FillSearchTemplate(&all);
     if (const auto keys = session_.Find(all)) diagnosis_.secret_keys = keys->size();
     return std::move(diagnosis_);
   }
 
+  Diagnosis RunEnforcement() {
+    for (const KeySpecRow& row : kKeySpecs) {
+      const auto mechanism = mechanisms_.For(row.spec, options_.token_id);
+      if (!mechanism.has_value()) continue;
+      const auto made = MakeKey(session_, *mechanism, NewRequest(row.spec));
+      const TrialObject key(session_, made ? made->handle : made.error().handle);
+      if (!made) continue;
+      ExamineEnforcement(key);
+      return std::move(diagnosis_);
+    }
+    EnforcementNotTried();
+    return std::move(diagnosis_);
+  }
+
  private:
+  KeyRequest NewRequest(KeySpec spec) {
+    KeyRequest request{{}, kDoctorKeyLabel, spec, options_.key_copies};
+    random_.Fill(request.id);
+    return request;
+  }
+
+  void EnforcementNotTried() {
+    for (const Subject subject :
+         {Subject::kSecrecy, Subject::kFixedInPlace, Subject::kFixedInCopy}) {
+      Find(subject, "", Verdict::kNotTried, "no key can be made here");
+    }
+  }
+
+  void ExamineEnforcement(const TrialObject& key) {
+    tried_enforcement_ = true;
+    ExamineSecrecy(key.handle());
+    ExamineInPlace(key.handle());
+    ExamineCopy(key.handle());
+  }
+
   void Find(Subject subject, std::string_view of, Verdict verdict, std::string detail) {
     diagnosis_.findings.push_back({subject, std::string(of), verdict, std::move(detail)});
   }
@@ -128,8 +157,7 @@ class Examination {
 
   void ExamineKeyMaking(const KeySpecRow& row, CK_MECHANISM_TYPE mechanism,
                         const ExaminationOptions& options) {
-    KeyRequest request{{}, kDoctorKeyLabel, row.spec, options_.key_copies};
-    random_.Fill(request.id);
+    const KeyRequest request = NewRequest(row.spec);
     const Result<MadeKey, KeyRefusal> made = MakeKey(session_, mechanism, request);
     if (!made.has_value()) {
       const KeyRefusal& refusal = made.error();
@@ -144,10 +172,7 @@ class Examination {
          made->key.local ? "" : "CKA_LOCAL is false nevertheless");
     ExamineRoundTrip(row, mechanism, key);
     if (tried_enforcement_) return;
-    tried_enforcement_ = true;
-    ExamineSecrecy(key.handle());
-    ExamineInPlace(key.handle());
-    ExamineCopy(key.handle());
+    ExamineEnforcement(key);
     MeasureFind(request.id);
     MeasureRates(row, mechanism, key.handle(), options);
   }
@@ -281,16 +306,26 @@ class Examination {
   Diagnosis diagnosis_;
 };
 
-}  // namespace
-
-Result<Diagnosis, OpenError> Examine(const TokenOptions& token, RandomSource& random,
-                                     const ExaminationOptions& options) {
+// `run` examines the token, once somebody is logged in.
+template <class Run>
+Result<Diagnosis, OpenError> Enter(const TokenOptions& token, RandomSource& random, Run run) {
   // A daemon may be at work on the token's files, so nothing is put back there.
   TokenOptions beside = token;
   beside.sync_path.clear();
   HALLMARK_ASSIGN_OR_RETURN(const TokenAccess access, TokenAccess::Prepare(beside, random));
   HALLMARK_ASSIGN_OR_RETURN(EnteredToken entered, access.Enter(std::nullopt));
-  return Examination(beside, random, *access.module(), entered).Run(options);
+  return run(Examination(beside, random, *access.module(), entered));
+}
+
+}  // namespace
+
+Result<Diagnosis, OpenError> Examine(const TokenOptions& token, RandomSource& random,
+                                     const ExaminationOptions& options) {
+  return Enter(token, random, [&](Examination examination) { return examination.Run(options); });
+}
+
+Result<Diagnosis, OpenError> ExamineEnforcement(const TokenOptions& token, RandomSource& random) {
+  return Enter(token, random, [](Examination examination) { return examination.RunEnforcement(); });
 }
 
 }  // namespace hallmark::pkcs11

@@ -27,4 +27,7 @@ struct ExaminationOptions {
 Result<Diagnosis, OpenError> Examine(const TokenOptions& token, RandomSource& random,
                                      const ExaminationOptions& options);
 
+// Only whether the token lets keys out, by one key that it makes; nothing else is found out.
+Result<Diagnosis, OpenError> ExamineEnforcement(const TokenOptions& token, RandomSource& random);
+
 }  // namespace hallmark::pkcs11

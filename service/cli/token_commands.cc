@@ -1,5 +1,6 @@
 #include "service/cli/token_commands.h"
 
+#include "pkcs11/doctor/doctor.h"
 #include "pkcs11/token_hsm.h"
 #include "pkcs11/token_setup.h"
 #include "service/cli/administration.h"
@@ -26,12 +27,25 @@ struct Flags {
   std::string cka_id;
 };
 
+// Keys in a token that lets them out are nobody's secret: a decision, not a default.
+Result<void, std::string> RefuseWeak(const pkcs11::TokenOptions& token, RandomSource& random) {
+  if (!token.accept_weak_token.empty()) return {};
+  const auto diagnosis = pkcs11::ExamineEnforcement(token, random);
+  if (!diagnosis) return Unexpected(diagnosis.error().message);
+  if (!diagnosis->lets_keys_out()) return {};
+  return Unexpected("token." + token.token_id +
+                    " lets keys out to whoever may log in to it: see hallmark doctor, and take "
+                    "another token or give the reason for this one as token." +
+                    token.token_id + ".accept_weak_token");
+}
+
 Result<void, std::string> InitOne(KeyStore& store, const pkcs11::TokenOptions& token,
                                   const Flags& flags, RandomSource& random) {
   if (!flags.so_pin_file.empty()) {
     const auto formatted = pkcs11::FormatToken(token, flags.so_pin_file);
     if (!formatted) return Unexpected(formatted.error().message);
   }
+  HALLMARK_RETURN_IF_ERROR(RefuseWeak(token, random));
   auto record = pkcs11::InitToken(token, random);
   if (!record) return Unexpected(record.error().message);
   const StoreWrite write = Put(*std::move(record));

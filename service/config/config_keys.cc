@@ -133,6 +133,8 @@ constexpr KeyRow<TokenOptions> kTokenKeys[] = {
      [](Field f, TokenOptions& t) { f.Milliseconds(t.host_hang_limit, 100, 3'600'000); }},
     {"token", "key_copies", kNextStart, kInToken<&TokenOptions::key_copies>,
      [](Field f, TokenOptions& t) { f.Flag(t.key_copies); }},
+    {"token", "accept_weak_token", kNextStart, kInToken<&TokenOptions::accept_weak_token>,
+     [](Field f, TokenOptions& t) { f.OptionalText(t.accept_weak_token); }},
 };
 // NOLINTEND(modernize-avoid-c-arrays)
 

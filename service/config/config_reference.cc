@@ -162,6 +162,10 @@ constexpr std::array kToken{
             "true: new keys are made so that copies of them can be kept in sessions "
             "(CKA_MODIFIABLE), which some tokens need to be fast. It cannot be changed for a key "
             "that exists."},
+    KeyHelp{"accept_weak_token", "\"\"", true,
+            "Why a token that lets keys be taken out by whoever may log in to it (hallmark doctor "
+            "tells) may be used nevertheless, as \"for tests alone\". Empty: hallmark token init "
+            "refuses such a token."},
 };
 
 constexpr std::array kReference{

@@ -67,6 +67,16 @@ TEST_F(DoctorTest, SoftHsmPassesEverything) {
   EXPECT_GT(diagnosis.rates->threads_per_second, 0);
 }
 
+TEST_F(DoctorTest, EnforcementAloneIsFoundOutByOneKey) {
+  FaultList::ResetCalls();
+  const auto diagnosis = ExamineEnforcement(options_, random_);
+  ASSERT_TRUE(diagnosis.has_value()) << diagnosis.error().message;
+  EXPECT_EQ(diagnosis->findings.size(), 3U);
+  EXPECT_TRUE(diagnosis->enforces());
+  EXPECT_EQ(FaultList::Calls("C_GenerateKey"), 1U);
+  EXPECT_EQ(ExamineToken().secret_keys, 0U);
+}
+
 TEST_F(DoctorTest, KeysThatCopiesAreMadeOfStayUnextractableToo) {
   options_.key_copies = true;
   EXPECT_TRUE(ExamineToken().enforces());

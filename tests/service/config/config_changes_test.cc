@@ -111,6 +111,7 @@ host_user = "hallmark-hsm"
 host_directory = "/var/lib/hsm"
 host_hang_limit_ms = 108
 key_copies = true
+accept_weak_token = "for tests"
 )");
   EXPECT_THAT(Changed(defaults, defaults), ::testing::IsEmpty());
   std::vector<std::string> all;

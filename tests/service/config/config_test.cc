@@ -141,6 +141,7 @@ host_user = "hallmark-hsm"
 host_directory = "hsm"
 host_hang_limit_ms = 108
 key_copies = true
+accept_weak_token = "for tests"
 )");
   ASSERT_TRUE(config.has_value()) << config.error().front().message;
   EXPECT_EQ(config->endpoints_file, folder_ / "run/endpoints");
@@ -184,6 +185,7 @@ key_copies = true
   EXPECT_EQ(token.host_directory, folder_ / "hsm");
   EXPECT_EQ(token.host_hang_limit, std::chrono::milliseconds(108));
   EXPECT_TRUE(token.key_copies);
+  EXPECT_EQ(token.accept_weak_token, "for tests");
   EXPECT_EQ(token.state_directory, folder_ / "s");
 }
 
@@ -419,6 +421,7 @@ TEST_F(ConfigTest, ExampleHasEveryKeyUnderItsSectionAndItsDefaultsAreTheDefaults
   EXPECT_EQ(config->tokens[0].sessions, defaults->tokens[0].sessions);
   EXPECT_EQ(config->tokens[0].max_queued, defaults->tokens[0].max_queued);
   EXPECT_EQ(config->tokens[0].key_copies, defaults->tokens[0].key_copies);
+  EXPECT_EQ(config->tokens[0].accept_weak_token, defaults->tokens[0].accept_weak_token);
 }
 
 }  // namespace
