@@ -41,7 +41,8 @@ class ConformanceTest : public ::testing::Test {
     const auto config = service::LoadConfig(home_ + "/hallmarkd.toml");
     ASSERT_TRUE(config.has_value()) << config.error().front().message;
     options_ = config->tokens.front();
-    options_.sessions = 2;  // on every machine
+    remoted_ = std::getenv("HALLMARK_REMOTED") != nullptr;
+    if (!remoted_) options_.sessions = 2;  // on every machine
     std::filesystem::create_directory(options_.state_directory);
     for (const Provider& provider : kProviders) {
       if (provider.name == options_.token_id) provider_ = &provider;
@@ -89,7 +90,7 @@ class ConformanceTest : public ::testing::Test {
       EXPECT_EQ(tag->bytes().size(), row.mac_bytes);
       made.push_back({key, ToHex(tag->bytes())});
     }
-    EXPECT_EQ(made.size(), provider_->specs);
+    EXPECT_EQ(made.size(), remoted_ ? 3 : provider_->specs);
 
     open->hsm.reset();
     open = Open(options_, *anchor, random_, events_.sink());
@@ -108,6 +109,8 @@ class ConformanceTest : public ::testing::Test {
   std::string home_;
   TokenOptions options_;
   const Provider* provider_ = nullptr;
+  // Behind p11-kit, which knows nothing of SHA-224.
+  bool remoted_ = false;
   EventLog events_;
 };
 
@@ -117,9 +120,9 @@ TEST_F(ConformanceTest, ATokenIsWhatItsReportSays) {
   // What differs from run to run.
   diagnosis.rates.reset();
   if (provider_->random_serial) diagnosis.identity.serial = "of its own";
-  testing::ExpectGolden(
-      std::filesystem::path(HALLMARK_REPORTS) / (std::string(provider_->name) + ".txt"),
-      cli::DescribeDiagnosis(options_.token_id, diagnosis));
+  testing::ExpectGolden(std::filesystem::path(HALLMARK_REPORTS) /
+                            (std::string(provider_->name) + (remoted_ ? "-remoted.txt" : ".txt")),
+                        cli::DescribeDiagnosis(options_.token_id, diagnosis));
 }
 
 // NSS alone lets a copy be extractable that a key may not be.
