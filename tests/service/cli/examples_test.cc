@@ -1,8 +1,8 @@
 #include "service/cli/examples.h"
 
 #include "hallmark/v1/kms.pb.h"
-#include "service/cli/document_commands.h"
 #include "service/cli/doctor_command.h"
+#include "service/cli/document_commands.h"
 #include "service/cli/operation_commands.h"
 #include "service/cli/principal_commands.h"
 #include "service/cli/token_commands.h"
